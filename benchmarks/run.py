@@ -1,0 +1,17 @@
+"""Runs all benchmarks and prints one table; exits with 1 if a limit is missed."""
+
+from __future__ import annotations
+
+import sys
+
+import client
+import first_token
+import full_speed
+import interrupt
+import load
+import paced
+from figures import main
+
+if __name__ == "__main__":
+    modules = (load, first_token, full_speed, paced, interrupt, client)
+    sys.exit(main(*(module.measure for module in modules)))

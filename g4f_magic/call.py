@@ -1,0 +1,179 @@
+"""Pump a provider's events into one growing answer, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from . import portal
+from .errors import ProviderError
+from .messages import (
+    Answer,
+    Event,
+    FinishReason,
+    Image,
+    ImageResponse,
+    OtherChoice,
+    Reasoning,
+    Sent,
+    State,
+    ToolCall,
+    ToolCalls,
+    Usage,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from concurrent.futures import Future
+
+
+class Draft:
+    """Folds events; ``answer()`` is what they add up to so far.
+
+    One thread may fold while others take snapshots.
+    """
+
+    def __init__(self, *, provider: str, model: str) -> None:
+        self._provider = provider
+        self._model = model
+        self._started = time.perf_counter()
+        self._ended: float | None = None
+        self._first_token_s: float | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._images: tuple[Image, ...] = ()
+        self._calls: tuple[ToolCall, ...] = ()
+        self._usage: Usage | None = None
+        self._finish_reason: str | None = None
+        self._sent: Sent | None = None
+        self._attempt = 0
+        self._waiting: Waiting | None = None
+        self._state: State = "streaming"
+        self._joining = threading.Lock()
+
+    def add(self, event: Event) -> None:
+        """Fold one event in."""
+        if isinstance(event, str):
+            self._arrived()
+            self._text.append(event)
+        elif isinstance(event, Reasoning):
+            self._arrived()
+            self._reasoning.append(event.text)
+        elif isinstance(event, Waiting):
+            self._waiting = event
+        elif isinstance(event, ImageResponse):
+            self._arrived()
+            self._images += event.images
+        elif isinstance(event, ToolCalls):
+            self._arrived()
+            self._calls += event.calls
+        elif not isinstance(event, OtherChoice):  # a cell has room for one answer
+            self._note(event)
+
+    def end(self, state: State | None = None) -> None:
+        """Close the answer; by itself it is complete if the server said so."""
+        has_product = self._finish_reason is not None or self._images or self._calls
+        self._ended = time.perf_counter()
+        self._state = state or ("complete" if has_product else "cut off")
+
+    def answer(self) -> Answer:
+        """Return the answer as it stands."""
+        state = self._state  # before the text: what is called complete must be
+        now = self._ended or time.perf_counter()
+        with self._joining:
+            text, reasoning = "".join(self._text), "".join(self._reasoning)
+        return Answer(
+            text=text,
+            reasoning=reasoning,
+            images=self._images,
+            tool_calls=self._calls,
+            usage=self._usage,
+            finish_reason=self._finish_reason,
+            model=self._model,
+            provider=self._provider,
+            elapsed_s=now - self._started,
+            first_token_s=self._first_token_s,
+            request=self._sent.body if self._sent else {},
+            state=state,
+            waiting=self._waiting,
+            attempt=max(1, self._attempt),
+        )
+
+    def _arrived(self) -> None:
+        if self._first_token_s is None:
+            self._first_token_s = time.perf_counter() - self._started
+            self._waiting = None
+
+    def _note(self, event: Usage | FinishReason | Sent) -> None:
+        if isinstance(event, Usage):
+            self._usage = event
+        elif isinstance(event, FinishReason):
+            self._finish_reason = event.reason
+        else:
+            self._begin(event)
+
+    def _begin(self, sent: Sent) -> None:
+        """Forget what an attempt before thought: who is asked now thinks anew."""
+        self._sent = sent
+        self._waiting = None
+        self._attempt += 1
+        self._provider = sent.provider or self._provider
+        self._model = str(sent.body.get("model") or self._model)
+        with self._joining:
+            self._reasoning.clear()
+
+
+class Call:
+    """An answer under way on the background loop.
+
+    ``changed`` is set whenever something arrived and at the end; the one who
+    draws clears it. ``failure`` is the error that ended the answer, if any.
+    """
+
+    def __init__(self, events: Callable[[], AsyncGenerator[Event, None]], draft: Draft) -> None:
+        self.changed = threading.Event()
+        self.finished = threading.Event()
+        self.failure: BaseException | None = None
+        self._draft = draft
+        self._future: Future[None] = portal.start(self._pump, events)
+
+    @property
+    def answer(self) -> Answer:
+        """The answer as it stands."""
+        return self._draft.answer()
+
+    def cancel(self) -> None:
+        """Close the connection; what arrived stays. Returns at once."""
+        self._future.cancel()
+
+    async def _pump(self, open_events: Callable[[], AsyncGenerator[Event, None]]) -> None:
+        draft, changed = self._draft, self.changed
+        state: State | None = None
+        try:
+            async with aclosing(open_events()) as events:
+                async for event in events:
+                    draft.add(event)
+                    if not changed.is_set():
+                        changed.set()
+        except asyncio.CancelledError:
+            state = "interrupted"
+            raise
+        except Exception as error:  # noqa: BLE001  # handed over to the thread that waits
+            state = "failed"
+            self.failure = error
+            if isinstance(error, ProviderError):
+                error.partial = error.partial or draft.answer().text
+        finally:
+            draft.end(state)
+            self.finished.set()
+            changed.set()
+
+
+def start_call(provider: Any, model: str | None, messages: Any, **params: Any) -> Call:
+    """Send messages to a provider and return at once with the call under way."""
+    draft = Draft(provider=provider.name, model=model or provider.default_model)
+    return Call(lambda: provider.create_async_generator(model, messages, **params), draft)

@@ -1,0 +1,291 @@
+"""A client for scripts: OpenAI's interface in front of any provider, sync and async."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import portal
+from .providers import OpenaiChat, RetryProvider, get_provider
+from .providers.base import models_of
+from .secret import Secret
+from .shaping import chunks_of, completion_of, page_of, pictures_of, plain_messages
+from .streams import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .messages import Event
+    from .providers import Provider
+    from .shapes import ChatCompletionChunk, ImagesResponse, ModelPage
+    from .shaping import MessageLike
+    from .transport import Proxies
+
+
+class AsyncClient:
+    """Asks one provider; made once, used for many requests on any event loop.
+
+    ``provider`` is a provider, its name, a base URL, or a list of these (tried
+    in order); without it ``api_base`` decides, else OpenAI. ``timeout`` is in
+    seconds without any byte. Connections are shared by all clients of an event
+    loop and close with it.
+    """
+
+    def __init__(  # noqa: PLR0913  # the settings of a service
+        self,
+        provider: Provider | str | Sequence[Provider | str] | None = None,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        proxies: Proxies = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+    ) -> None:
+        self.provider = resolve(provider, api_base)
+        self.model = model
+        self.chat = AsyncChat(self)
+        self.images = AsyncImages(self)
+        self.models = AsyncModels(self)
+        settings = {
+            "api_key": Secret(api_key) if api_key else None,
+            "api_base": api_base,
+            "proxy": _hidden(proxies),
+            "timeout": timeout,
+            "max_retries": max_retries,
+        }
+        self.settings: dict[str, Any] = {
+            name: value for name, value in settings.items() if value is not None
+        }
+
+    def __repr__(self) -> str:
+        """Name the provider and the model; never a key."""
+        return f"{type(self).__name__}({self.provider.name!r}, model={self.model!r})"
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the shared connections to the event loop, which closes them."""
+
+    def events(
+        self, model: str | None, messages: Sequence[MessageLike], params: dict[str, Any]
+    ) -> AsyncGenerator[Event, None]:
+        """Yield what the provider says, asked with the settings of this client."""
+        given = self.settings | params
+        return self.provider.create_async_generator(model, plain_messages(messages), **given)
+
+    def chunks(
+        self, model: str | None, messages: Sequence[MessageLike], params: dict[str, Any]
+    ) -> AsyncGenerator[ChatCompletionChunk, None]:
+        """Yield the answer in OpenAI's chunks."""
+        events = self.events(model or self.model, messages, params)
+        return chunks_of(events, self.provider)
+
+
+class AsyncChat:
+    """The place of ``completions``, as in OpenAI's SDK."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.completions = AsyncCompletions(client)
+
+
+class AsyncCompletions:
+    """Creates completions."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        stream: bool = False,  # noqa: FBT001, FBT002  # OpenAI's interface
+        **params: Any,
+    ) -> Any:
+        """Return an awaitable ``ChatCompletion``; with ``stream`` an ``AsyncStream``.
+
+        The stream works with and without ``await`` before it. Unknown
+        parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
+        """
+        chunks = self._client.chunks(model, messages, {"stream": stream, **params})
+        return AsyncStream(chunks) if stream else completion_of(chunks)
+
+
+class AsyncImages:
+    """Makes pictures."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def generate(
+        self,
+        prompt: str,
+        model: str | None = None,
+        n: int = 1,
+        size: str | None = None,
+        response_format: Literal["url", "b64_json"] | None = None,
+        **params: Any,
+    ) -> ImagesResponse:
+        """Return the pictures made from a prompt, each as bytes in base64 or as an address.
+
+        ``response_format`` asks for one of these; which it is, the service decides.
+        Without ``model`` the provider's first that makes pictures is asked. Unknown
+        parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
+        """
+        client = self._client
+        known = getattr(client.provider, "image_models", ())
+        if model is None and (not known or client.model in known):
+            model = client.model
+        wanted = {"n": None if n == 1 else n, "size": size, "response_format": response_format}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        messages = [{"role": "user", "content": prompt}]
+        events = client.events(model, messages, {"prompt": prompt, **wanted, **params})
+        return await pictures_of(events, client.provider)
+
+
+class AsyncModels:
+    """Lists models."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def list(self) -> ModelPage:
+        """Return the models that the provider offers. Raises ``ProviderError``."""
+        wanted = ("api_key", "api_base", "timeout", "proxy")
+        settings = self._client.settings
+        options = {name: settings[name] for name in wanted if name in settings}
+        provider = self._client.provider
+        return page_of(await models_of(provider, **options), provider)
+
+
+class Client:
+    """``AsyncClient`` for blocking code: scripts, cells, threads, running loops."""
+
+    def __init__(  # noqa: PLR0913  # the settings of a service
+        self,
+        provider: Provider | str | Sequence[Provider | str] | None = None,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        proxies: Proxies = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+    ) -> None:
+        self._async = AsyncClient(
+            provider,
+            model=model,
+            api_key=api_key,
+            api_base=api_base,
+            proxies=proxies,
+            timeout=timeout,
+            max_retries=max_retries,
+        )
+        self.provider = self._async.provider
+        self.chat = Chat(self._async)
+        self.images = Images(self._async)
+        self.models = Models(self._async)
+
+    def __repr__(self) -> str:
+        """Name the provider and the model; never a key."""
+        return repr(self._async).removeprefix("Async")
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave the shared connections to the background loop."""
+
+
+class Chat:
+    """The place of ``completions``, as in OpenAI's SDK."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.completions = Completions(client)
+
+
+class Completions:
+    """Creates completions."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        stream: bool = False,  # noqa: FBT001, FBT002  # OpenAI's interface
+        **params: Any,
+    ) -> Any:
+        """Return a ``ChatCompletion``; with ``stream`` a ``Stream`` of chunks.
+
+        Unknown parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
+        """
+        chunks = self._client.chunks(model, messages, {"stream": stream, **params})
+        return Stream(chunks) if stream else portal.run_outside(completion_of, chunks)
+
+
+class Images:
+    """Makes pictures."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def generate(
+        self,
+        prompt: str,
+        model: str | None = None,
+        n: int = 1,
+        size: str | None = None,
+        response_format: Literal["url", "b64_json"] | None = None,
+        **params: Any,
+    ) -> ImagesResponse:
+        """Return the pictures made from a prompt, as ``AsyncImages.generate`` does."""
+        generate = partial(self._client.images.generate, **params)
+        return portal.run_outside(generate, prompt, model, n, size, response_format)
+
+
+class Models:
+    """Lists models."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list(self) -> ModelPage:
+        """Return the models that the provider offers. Raises ``ProviderError``."""
+        return portal.run_outside(self._client.models.list)
+
+
+def _hidden(proxies: Proxies) -> Proxies:
+    """Return the proxies, with the passwords in them not shown."""
+    if proxies is None or isinstance(proxies, str):
+        return Secret(proxies) if proxies else None
+    return {scheme: Secret(url) for scheme, url in proxies.items()}
+
+
+def resolve(
+    provider: Provider | str | Sequence[Provider | str] | None, api_base: str | None = None
+) -> Provider:
+    """Return the provider that a name, a base URL, a list of these or a provider means.
+
+    Raises ``ProviderNotFoundError``.
+    """
+    if provider is None:
+        return OpenaiChat if api_base is None else get_provider(api_base)
+    if isinstance(provider, str):
+        return get_provider(provider)
+    if isinstance(provider, Sequence):
+        return RetryProvider([resolve(one) for one in provider], shuffle=False)
+    return provider

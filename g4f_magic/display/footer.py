@@ -1,0 +1,80 @@
+"""The lines around an answer: who speaks, how it goes, what is known at the end."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..messages import Answer
+
+_CHARACTERS_A_TOKEN = 4
+
+
+def header(answer: Answer) -> str:
+    """Return who answers, and at which attempt if it is not the first."""
+    names = dict.fromkeys(filter(None, (answer.model, answer.provider)))
+    attempt = [f"attempt {answer.attempt}"] if answer.attempt > 1 else []
+    return " · ".join([*names, *attempt])
+
+
+def status(answer: Answer) -> str:
+    """Return how an answer under way is going: what it waits for, or its time and size."""
+    seconds = f"{answer.elapsed_s:.0f} s"
+    if answer.waiting is not None:
+        return f"⏳ {answer.waiting.reason}; again in {answer.waiting.seconds:.1f} s"
+    if answer.first_token_s is None:
+        return f"⏳ waiting · {seconds}"
+    if answer.reasoning and not answer.text:
+        return f"💭 thinking · {seconds}"
+    return f"✍ {seconds} · about {len(answer.text) // _CHARACTERS_A_TOKEN} tokens"
+
+
+def footer(answer: Answer) -> str:
+    """Return the true figures of an answer that ended: nothing estimated."""
+    figures = []
+    if answer.images and not answer.text:
+        figures.append(f"{answer.elapsed_s:.1f} s")
+    elif answer.first_token_s is not None:
+        figures.append(f"{answer.first_token_s:.1f} s to first token")
+    if (rate := tokens_a_second(answer)) is not None:
+        figures.append(f"{rate:.0f} tokens/s")
+    if answer.usage is not None:
+        sides = ((answer.usage.tokens_in, "in"), (answer.usage.tokens_out, "out"))
+        counts = [f"{count} {side}" for count, side in sides if count is not None]
+        figures += [", ".join(counts)] if counts else []
+    if answer.cached:
+        figures.append("cached")
+    return " · ".join(figures)
+
+
+def tokens_a_second(answer: Answer) -> float | None:
+    """Return the rate after the first token, where the server counted the tokens."""
+    out = answer.usage.tokens_out if answer.usage is not None else None
+    writing_s = answer.elapsed_s - (answer.first_token_s or 0.0)
+    if not out or answer.first_token_s is None or writing_s <= 0:
+        return None
+    return out / writing_s
+
+
+def note(answer: Answer) -> str:
+    """Return what must be said of an answer that is not whole; empty if it is."""
+    if answer.state == "cut off":
+        return "cut off: the server never finished this answer"
+    if answer.state == "interrupted":
+        return f"interrupted after {answer.elapsed_s:.1f} s"
+    if answer.state == "failed":
+        return "broken off by an error"
+    if answer.finish_reason == "length":
+        return "the answer reached its length limit; --max-tokens N raises it"
+    if answer.finish_reason == "content_filter":
+        return "the service's content filter ended this answer"
+    return ""
+
+
+def small(line: str) -> str:
+    """Return a plain line as small Markdown text, with nothing in it taken for markup."""
+    escaped = html.escape(line, quote=False)
+    for mark in "\\`*_[]!~$|#":
+        escaped = escaped.replace(mark, f"&#{ord(mark)};" if mark != "#" else mark)
+    return f"<small>{escaped}</small>"

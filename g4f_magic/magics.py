@@ -1,0 +1,252 @@
+"""The magics: parse, ask, show one thing. All the wiring of the package is here."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError as IPythonUsageError
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
+from IPython.core.magic_arguments import argument, magic_arguments
+from traitlets import Unicode
+
+from .conversation import Cell, Conversation, Turn
+from .errors import G4FError, UsageError
+from .messages import Answer
+from .options import split_options
+from .portal import Interrupts
+from .prompt import expand
+from .warmup import WarmUp
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .config import Target
+
+
+class Stopped(KeyboardInterrupt):
+    """The answer was interrupted; cells that wait are not run, as after any interrupt."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@magics_class
+class ChatMagics(Magics):
+    """Chat with language and image models from a cell."""
+
+    provider = Unicode("", help="Provider's name or base URL where no option names one").tag(
+        config=True
+    )
+    model = Unicode("", help="Model where no option names one").tag(config=True)
+
+    shell: Any  # an InteractiveShell; its own stubs let it be None
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.conversation = Conversation()
+        self.warm_up = WarmUp()
+        self._shown: Answer | None = None
+
+    @no_var_expand
+    @needs_local_scope
+    @magic_arguments()
+    @argument("-m", "--model", metavar="MODEL", help="MODEL or PROVIDER:MODEL")
+    @argument("-p", "--provider", metavar="NAME_OR_URL", help="provider's name, or a base URL")
+    @argument("-s", "--system", metavar="TEXT", help="system prompt from here on; '' removes it")
+    @argument("-t", "--temperature", type=float, metavar="T", help="passed on to the model")
+    @argument("--max-tokens", type=int, metavar="N", help="longest answer, in tokens")
+    @argument("--new", action="store_true", help="start the conversation afresh")
+    @argument("--alone", action="store_true", help="send no history and keep none")
+    @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
+    @argument("--quiet", action="store_true", help="show nothing; use with -o")
+    @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
+    @argument("--timeout", type=float, metavar="S", help="seconds without any byte (60)")
+    @argument("text", nargs=argparse.REMAINDER, help="the prompt, all literal text")
+    @line_cell_magic
+    def chat(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> Answer | None:
+        """Ask a model; the answer streams into the cell.
+
+        The shortest useful cell::
+
+            %%chat
+            Explain a p-value to a ten-year-old.
+
+        The next %%chat goes on with the conversation; running a cell again
+        replaces its turn. {{ name }} puts a variable of the notebook into the
+        prompt. Everything after the options is literal text. %chat asks in one
+        line, and alone it says where one stands. The result is the answer:
+        it is in _ and Out, with .text, .usage and more.
+        """
+        try:
+            return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})
+        except G4FError as error:
+            raise self._without_stack(error) from error.__cause__
+
+    def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
+        options, words = self._parse(line)
+        text = words if cell is None else "\n".join(filter(None, (words, cell.strip("\n"))))
+        if text.strip():
+            prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
+            return self._ask(prompt, options, is_cell=cell is not None)
+        if cell is not None:
+            message = "the prompt is empty"
+            raise UsageError(message, hint="write it in the lines under %%chat")
+        if options.system is not None or options.new:
+            self.conversation.add(Turn("", system=options.system, starts_afresh=options.new))
+        elif line.strip():
+            message = "the prompt is empty"
+            raise UsageError(message, hint="write it after the options: %chat -m MODEL What is …?")
+        print(self._standing())  # noqa: T201  # this is what the cell shows
+        return None
+
+    def _parse(self, line: str) -> tuple[argparse.Namespace, str]:
+        parser = ChatMagics.chat.parser
+        takes_value = {
+            name: action.nargs != 0
+            for action in parser._actions  # noqa: SLF001  # argparse lists them nowhere else
+            for name in action.option_strings
+        }
+        arguments, words = split_options(line, takes_value)
+        try:
+            options = parser.parse_args(arguments)
+        except IPythonUsageError as error:
+            raise UsageError(str(error), hint="%%chat? shows what it takes") from None
+        if options.timeout is not None and not options.timeout > 0:
+            message = f"--timeout {options.timeout:g} is no number of seconds to wait"
+            raise UsageError(message)
+        if options.out is not None and not options.out.isidentifier():
+            message = f"-o {options.out!r} is not a name a variable can have"
+            raise UsageError(message)
+        return options, words
+
+    def _ask(self, prompt: str, options: argparse.Namespace, *, is_cell: bool) -> Answer:
+        with Interrupts() as interrupts:
+            answer, failure = self._converse(prompt, options, interrupts, is_cell=is_cell)
+        if options.out:
+            self.shell.user_ns[options.out] = answer
+        if failure is not None:
+            raise failure
+        if interrupts.arrived:
+            message = f"Stopped after {answer.elapsed_s:.1f} s; what had arrived is kept."
+            raise Stopped(message)
+        self._shown = answer
+        return answer
+
+    def _converse(
+        self, prompt: str, options: argparse.Namespace, stop: Interrupts, *, is_cell: bool
+    ) -> tuple[Answer, BaseException | None]:
+        """Send the turn and draw its answer; return it, and the error that ended it."""
+        from .call import start_call
+        from .display.card import QuietCard, follow, open_card
+
+        target = self._target(options)
+        turn = Turn(prompt, system=options.system, starts_afresh=options.new, cell=self._cell())
+        conversation = Conversation("alone") if options.alone else self.conversation
+        conversation.add(turn)
+        sampling = {"temperature": options.temperature, "max_tokens": options.max_tokens}
+        params = {name: value for name, value in sampling.items() if value is not None}
+        messages = conversation.messages(turn)
+        call = start_call(target.provider, target.model, messages, **target.params(), **params)
+        may_clear = is_cell or self._is_whole_cell()
+        card = QuietCard() if options.quiet else open_card(self.shell, may_clear=may_clear)
+        turn.answer = follow(call, card, stop)
+        return turn.answer, call.failure
+
+    def _target(self, options: argparse.Namespace) -> Target:
+        from .config import target
+
+        return target(
+            (options.provider, options.model),
+            (self.provider, self.model),
+            timeout_s=options.timeout,
+        )
+
+    def _standing(self) -> str:
+        """Return where one stands: who is asked, and how long the conversation is."""
+        target = self._target(ChatMagics.chat.parser.parse_args([]))
+        turns = [turn for turn in self.conversation.in_force() if turn.prompt]
+        usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
+        tokens_in = sum(usage.tokens_in or 0 for usage in usages)
+        tokens_out = sum(usage.tokens_out or 0 for usage in usages)
+        count = f"{len(turns)} turn" + ("" if len(turns) == 1 else "s")
+        parts = (target.name, f"conversation {self.conversation.name!r}", count)
+        return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
+
+    def _cell(self) -> Cell | None:
+        """Return the cell that runs, where the front end names it."""
+        parent = self._parent()
+        cell_id = parent.get("metadata", {}).get("cellId")
+        if not cell_id:
+            return None
+        return Cell(str(cell_id), str(parent.get("header", {}).get("msg_id", "")))
+
+    def _is_whole_cell(self) -> bool:
+        """Tell whether the line magic that runs is all there is in its cell."""
+        code = self._parent().get("content", {}).get("code", "").strip()
+        return code.startswith("%chat") and "\n" not in code
+
+    def _parent(self) -> dict[str, Any]:
+        kernel = getattr(self.shell, "kernel", None)
+        parent: dict[str, Any] = kernel.get_parent("shell") if kernel is not None else {}
+        return parent
+
+    def _without_stack(self, error: G4FError) -> G4FError:
+        """Let IPython show what happened and what to do, and no stack unless asked."""
+        if self.shell.InteractiveTB.mode != "Verbose":
+            lines = [f"{type(error).__name__}: {error}", *([error.hint] if error.hint else [])]
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+        return error
+
+    def forget_shown(self, *_: object) -> None:
+        """Let a later cell show the answer that this one has shown."""
+        self._shown = None
+
+    def show(self, answer: Answer) -> None:
+        """Display an answer, except as the result of the cell that has just shown it."""
+        if answer is self._shown:
+            self._shown = None
+            return
+        from .display.document import printable, publish_document
+
+        if hasattr(self.shell, "kernel"):
+            publish_document(self.shell.display_pub, answer)
+        else:
+            print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
+
+
+def _value(expression: str, scope: dict[str, Any]) -> Any:
+    return eval(compile(expression, "<prompt>", "eval"), scope)  # noqa: S307  # the user's own code
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; what they need is loaded later, while the kernel is idle."""
+    magics = ChatMagics(shell)
+    shell.register_magics(magics)
+    magics.shell.display_formatter.ipython_display_formatter.for_type(Answer, magics.show)
+    shell.events.register("pre_run_cell", magics.forget_shown)
+    shell.events.register("pre_run_cell", magics.warm_up.cell_began)
+    shell.events.register("post_run_cell", magics.warm_up.cell_ended)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take everything back that loading registered."""
+    magics = shell.magics_manager.registry.pop("ChatMagics", None)
+    if magics is None:
+        return
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("chat", None)
+    magics.shell.display_formatter.ipython_display_formatter.pop(Answer, None)
+    shell.configurables.remove(magics)
+    magics.warm_up.stop()
+    shell.events.unregister("pre_run_cell", magics.forget_shown)
+    shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)
+    shell.events.unregister("post_run_cell", magics.warm_up.cell_ended)

@@ -1,0 +1,222 @@
+"""The values that travel: messages out, events in, and the answer they add up to."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypedDict
+
+
+class Message(TypedDict, total=False):
+    """One message as chat-completions services take it; sent exactly as given."""
+
+    role: str
+    content: Any
+    name: str
+    tool_calls: list[dict[str, Any]]
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of what the model thinks before it answers."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Print as nothing: reasoning is not the answer."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function that the model asks for; ``arguments`` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """The complete calls of one answer, in the order the model made them."""
+
+    calls: tuple[ToolCall, ...]
+
+    def __str__(self) -> str:
+        """Print as nothing: calls are for programs."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; None where it did not say."""
+
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """Print as nothing: figures are for the card."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReason:
+    """Why the server says that it stopped: ``stop``, ``length`` and the like."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """Print as nothing."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request that went out: where to, its fields, and who is asked; never a key."""
+
+    url: str
+    body: dict[str, Any]
+    provider: str = ""
+
+    def __str__(self) -> str:
+        """Print as nothing."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The request will be sent again in ``seconds`` because of ``reason``."""
+
+    reason: str
+    seconds: float
+
+    def __str__(self) -> str:
+        """Print as nothing: waiting is for the card."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: its bytes and media type, or the URL where it lies.
+
+    ``revised_prompt`` is what the service made of the prompt, if it said.
+    """
+
+    data: bytes = b""
+    media_type: str = ""
+    url: str = ""
+    revised_prompt: str = ""
+
+    def __repr__(self) -> str:
+        """Name the type and size; never the bytes."""
+        return (
+            f"Image({self.url!r})"
+            if self.url
+            else f"Image({self.media_type}, {len(self.data)} bytes)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResponse:
+    """The pictures of one answer and the prompt they were made from."""
+
+    images: tuple[Image, ...]
+    alt: str = ""
+
+    def __str__(self) -> str:
+        """Print as Markdown where the picture has an address, else say what it is."""
+        label = " ".join(self.alt.split()).replace("[", "(").replace("]", ")")
+        return "\n".join(f"![{label}]({i.url})" if i.url else f"[{i!r}]" for i in self.images)
+
+
+FirstChoice: TypeAlias = (
+    str | Reasoning | ToolCalls | Usage | FinishReason | Sent | Waiting | ImageResponse
+)
+"""An event of the answer itself; a plain ``str`` is its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherChoice:
+    """An event of another answer to the same prompt; ``index`` counts from 1 (``n`` > 1)."""
+
+    index: int
+    event: FirstChoice
+
+    def __str__(self) -> str:
+        """Print as nothing: two answers printed as one are none."""
+        return ""
+
+
+Event: TypeAlias = FirstChoice | OtherChoice
+"""What a provider yields."""
+
+State: TypeAlias = Literal["streaming", "complete", "cut off", "interrupted", "failed"]
+"""``cut off``: it ended without the server saying that it had finished."""
+
+_FENCED = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """An answer so far, or whole: the text and all that is known about it.
+
+    Times are in seconds since the request was made; ``first_token_s`` is None
+    until something arrived. ``request`` is what was sent, without keys, and
+    ``attempt`` counts the requests, of which the last gave the answer.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    model: str = ""
+    provider: str = ""
+    elapsed_s: float = 0.0
+    first_token_s: float | None = None
+    request: dict[str, Any] = field(default_factory=dict)
+    state: State = "complete"
+    waiting: Waiting | None = None
+    parsed: Any = None
+    cached: bool = False
+    attempt: int = 1
+
+    @property
+    def code(self) -> str:
+        """The first fenced block of the text, without its fence; empty if none."""
+        found = _FENCED.search(self.text)
+        return found[2] if found else ""
+
+    @property
+    def source(self) -> str:
+        """Who answered, as ``provider:model``."""
+        return f"{self.provider}:{self.model}" if self.model else self.provider
+
+    def json(self) -> Any:
+        """Return the text, or else its first fenced block, parsed as JSON.
+
+        Raises ``ValueError`` when neither is JSON.
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            if not self.code:
+                raise
+            return json.loads(self.code)
+
+    def __str__(self) -> str:
+        """Return the text, so that an answer can be printed and put into prompts."""
+        return self.text
+
+    def __repr__(self) -> str:
+        """Stay short: who answered, how much, and how it ended."""
+        size = (
+            f"{len(self.text)} characters"
+            if self.text or not self.images
+            else f"{len(self.images)} pictures"
+        )
+        return f"<Answer from {self.source}: {size}, {self.state}>"

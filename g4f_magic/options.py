@@ -1,0 +1,80 @@
+"""Where the options of a magic end and the literal text begins."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str], str]:
+    """Return the options at the start of a line as arguments, and the rest untouched.
+
+    ``takes_value`` says of each option (``-m``, ``--model``) whether a value
+    follows it. Values may be quoted; ``--`` ends the options; the first word
+    that is none ends them too. Raises ``UsageError``.
+    """
+    arguments: list[str] = []
+    rest = line.lstrip()
+    while rest.startswith("-"):
+        word = rest.split(maxsplit=1)[0]
+        if word == "--":
+            return arguments, rest[3:]
+        if word == "-":
+            break
+        option, attached = _option_of(word, takes_value)
+        rest = rest[len(option) :]
+        if not takes_value[option]:
+            arguments.append(option)
+            rest = rest.lstrip()
+            continue
+        value, rest = _attached(rest, option) if attached else _value(rest.lstrip(), option)
+        arguments.append(f"{option}={value}")  # argparse takes this form for every value
+        rest = rest.lstrip()
+    return arguments, rest
+
+
+def _option_of(word: str, takes_value: Mapping[str, bool]) -> tuple[str, bool]:
+    """Return the option that a word begins with, and whether its value is attached."""
+    name = word.partition("=")[0]
+    if name in takes_value and (name == word or takes_value[name]):
+        return name, name != word
+    if not word.startswith("--") and takes_value.get(word[:2]):
+        return word[:2], True
+    if name in takes_value:
+        message = f"{name} takes no value"
+        raise UsageError(message, hint="-- before the text ends the options")
+    alike = get_close_matches(name, takes_value, n=1)
+    meant = f"did you mean {alike[0]!r}? " if alike else ""
+    message = f"there is no option {name!r}"
+    raise UsageError(
+        message, hint=f"{meant}%%chat? lists them; -- before the text ends the options"
+    )
+
+
+def _attached(rest: str, option: str) -> tuple[str, str]:
+    """Return the value right after an option, which is empty after ``--system=``."""
+    rest = rest.removeprefix("=")
+    return ("", rest) if not rest[:1].strip() else _value(rest, option)
+
+
+def _value(text: str, option: str) -> tuple[str, str]:
+    """Return the quoted or bare word at the start of a text, and what follows it."""
+    quote = text[:1]
+    if quote in {"'", '"'}:
+        end = text.find(quote, 1)
+        while end > 0 and text[end - 1] == "\\":
+            end = text.find(quote, end + 1)
+        if end < 0:
+            message = f"the quote {quote} after {option} is not closed"
+            raise UsageError(message, hint="the options stand on the first line")
+        return text[1:end].replace(f"\\{quote}", quote), text[end + 1 :]
+    word = text.split(maxsplit=1)[0] if text.strip() else ""
+    if not word:
+        message = f"{option} needs a value"
+        raise UsageError(message, hint="%%chat? shows what it takes")
+    return word, text[len(word) :]

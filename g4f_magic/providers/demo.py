@@ -1,0 +1,18 @@
+"""The provider that needs neither key nor network: the demo service on the usual dialect."""
+
+from __future__ import annotations
+
+from .demo_service import serve
+from .openai import OpenaiTemplate
+
+
+class Demo(OpenaiTemplate):
+    """A service inside this process; deterministic, and it says that it is a demo."""
+
+    name = "demo"
+    api_base = "http://demo.invalid/v1"  # never looked up: the service takes its requests
+    default_model = "demo"
+    models = ("demo", "demo-slow", "demo-reasoning", "demo-image", "demo-error")
+    image_models = ("demo-image",)
+    sort_models = False
+    service = staticmethod(serve)

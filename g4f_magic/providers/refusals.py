@@ -1,0 +1,169 @@
+"""Error replies of every shape in, one clear ``ResponseError`` out."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BUDGET_SPENT = "the account's budget is used up; waiting does not help"
+"""The hint of a refusal after which asking again cannot help."""
+
+_LONGEST_MESSAGE = 300
+_SPENT = re.compile(rb"insufficient_quota|billing|credit balance|payment required", re.IGNORECASE)
+_TOO_LONG = re.compile(rb"context.{0,12}(length|window|size)|prompt is too long", re.IGNORECASE)
+_KEY = re.compile(
+    r"\b(?:(?:sk|pk|gsk|hf|xai|nvapi|r8|key|ghp|gho|github_pat|pplx|csk|fw)[-_]|AIza|Bearer\s+)"
+    r"[A-Za-z0-9_\-*.]{6,}"
+)
+_SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"})
+_PAGE = re.compile(r"<(!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# Also the marks that turn the direction of writing, and halves of characters.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
+
+
+def is_hopeless(status: int, body: bytes) -> bool:
+    """Tell whether asking again cannot help: the money is spent, not the minute's quota."""
+    return status in {402, 429} and _SPENT.search(body) is not None
+
+
+def refusal(  # noqa: PLR0913  # one keyword per fact of a refusal
+    status: int,
+    body: bytes,
+    *,
+    provider: str,
+    headers: Mapping[str, str] | None = None,
+    retry_after_s: float | None = None,
+    secrets: Sequence[str] = (),
+    api_key_env: str = "",
+) -> ResponseError:
+    """Return the error for a reply that is no answer: its status and what its body says.
+
+    ``secrets`` are what the request carried and no message may show.
+    """
+    said = _message(body, secrets)
+    if status == HTTPStatus.OK:
+        message = f"{provider} reported an error: {said}" if said else f"{provider} sent no answer"
+    else:
+        message = f"{provider} said {status} {_phrase(status)}".rstrip()
+        message += f": {said}" if said else ""
+    request_id = next(
+        (
+            (headers or {})[h]
+            for h in ("x-request-id", "request-id", "cf-ray")
+            if h in (headers or {})
+        ),
+        None,
+    )
+    return ResponseError(
+        message,
+        hint=_hint(status, body, api_key_env, retry_after_s),
+        provider=provider,
+        status=status,
+        retry_after_s=retry_after_s,
+        request_id=request_id,
+    )
+
+
+def nonsense(
+    body: bytes, content_type: str, *, provider: str, secrets: Sequence[str] = ()
+) -> ResponseError:
+    """Return the error for a reply with a good status whose body is no answer."""
+    kind = _one_line(content_type.partition(";")[0]) or "no content type"
+    if not body.strip():
+        message = f"{provider} sent an empty answer"
+    elif _is_html(body):
+        title = _message(body, secrets)
+        message = f"{provider} sent a web page instead of an answer: {title}".rstrip(": ")
+    else:
+        message = f"{provider} sent something that is no answer ({kind}, {len(body)} bytes)"
+    hint = "is this the base URL of an OpenAI-compatible service? It often ends in /v1"
+    return ResponseError(message, hint=hint, provider=provider, status=HTTPStatus.OK)
+
+
+def secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """Return the keys that the headers of a request carry."""
+    values = (value for name, value in headers.items() if name.lower() in _SECRET_HEADERS)
+    return [word for value in values for word in value.split() if word not in {"Bearer", "Basic"}]
+
+
+def redacted(text: str, secrets: Sequence[str] = ()) -> str:
+    """Return the text with the secrets, and whatever looks like a key, taken out."""
+    for secret in secrets:
+        if len(secret) > 3:  # noqa: PLR2004  # a shorter one is a placeholder
+            text = text.replace(secret, "…")
+    return _KEY.sub("…", text)
+
+
+def _message(body: bytes, secrets: Sequence[str]) -> str:
+    """Return what a body says in one line; of a web page only its title."""
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        said = _said(json.loads(text))
+    except (ValueError, RecursionError):
+        said = text
+    if said.lstrip()[:1] == "<" or _PAGE.search(said):
+        title = _TITLE.search(said)
+        before = said.partition("<")[0]
+        said = f"{before} {html.unescape(title[1])}" if title else before
+    said = redacted(_one_line(said), secrets)
+    return said if len(said) <= _LONGEST_MESSAGE else said[:_LONGEST_MESSAGE] + " …"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROLS.sub(" ", text).split())
+
+
+def _said(value: Any) -> str:
+    """Find the message in an error of any shape: object, string or list of them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_said(item) for item in value[:3])))
+    if not isinstance(value, dict):
+        return ""
+    for name in ("error", "message", "detail", "msg", "errors", "error_description", "title"):
+        if said := _said(value.get(name)):
+            return said
+    code = value.get("code") or value.get("type")
+    return str(code) if code else ""
+
+
+def _is_html(body: bytes) -> bool:
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return {529: "Overloaded"}.get(status, "")
+
+
+def _hint(status: int, body: bytes, api_key_env: str, retry_after_s: float | None) -> str:
+    if is_hopeless(status, body):
+        return BUDGET_SPENT
+    if status in {401, 403}:
+        return f"check the key in {api_key_env}" if api_key_env else "check the key"
+    if status == HTTPStatus.NOT_FOUND:
+        return "check the name of the model (-m) and the base URL (-p)"
+    if retry_after_s:
+        return f"try again in {math.ceil(retry_after_s)} s"
+    if _TOO_LONG.search(body):
+        return "the conversation is too long for this model; --new starts afresh"
+    return (
+        "try again later, or another provider (-p)"
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else ""
+    )

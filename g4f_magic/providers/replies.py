@@ -1,0 +1,147 @@
+"""Requests out to chat-completions services, what their replies mean back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NetworkError, ProviderError, ResponseError
+from ..messages import Event, FinishReason, Waiting
+from ..transport import Reply, Request, drain, exchange
+from .completions import CompletionReader
+from .listings import ListedModel, listed_models
+from .payloads import Payload, PayloadReader, is_error
+from .pictures import pictures
+from .refusals import nonsense, refusal, secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_ANSWER_LIMIT_BYTES = 50 * 1024 * 1024
+_ERROR_LIMIT_BYTES = 64 * 1024
+_LISTING_LIMIT_BYTES = 20 * 1024 * 1024
+
+
+async def replied(
+    request: Request, picture_prompt: str | None = None, api_key_env: str = ""
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of an answer, streamed or whole, or the pictures made from a prompt.
+
+    ``api_key_env`` is for the hint. Raises ``ResponseError`` and ``NetworkError``,
+    which carry the text so far.
+    """
+    async with aclosing(_replies(request, api_key_env)) as steps:
+        async for step in steps:
+            if isinstance(step, Waiting):
+                yield step
+                continue
+            if picture_prompt is None:
+                answer = _answer(step, request, api_key_env)
+            else:
+                answer = _pictures(step, request, picture_prompt, api_key_env)
+            async with aclosing(answer) as events:
+                async for event in events:
+                    yield event
+
+
+async def models_listed(request: Request, api_key_env: str = "") -> list[ListedModel]:
+    """Return the models that a service lists, in its order."""
+    listing: dict[str, Any] = {}
+    async with aclosing(_replies(request, api_key_env)) as steps:
+        async for step in steps:
+            if isinstance(step, Reply):
+                listing = await _listed(step, request, _LISTING_LIMIT_BYTES, api_key_env)
+    return listed_models(listing)
+
+
+async def _replies(request: Request, api_key_env: str) -> AsyncGenerator[Waiting | Reply, None]:
+    """Yield what ``exchange`` does, but raise a reply with the status of an error."""
+    async with aclosing(exchange(request)) as steps:
+        async for step in steps:
+            if isinstance(step, Reply) and step.status >= 400:  # noqa: PLR2004  # HTTP's errors
+                raise _refusal(step, await step.read(_ERROR_LIMIT_BYTES), request, api_key_env)
+            yield step
+
+
+async def _listed(
+    reply: Reply, request: Request, limit_bytes: int, api_key_env: str
+) -> dict[str, Any]:
+    """Return the object with ``data`` or ``models`` in a reply; a bare list as its ``data``."""
+    body = await reply.read(limit_bytes)
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise _nonsense(reply, body, request) from error
+    if isinstance(value, list):
+        value = {"data": value}
+    if isinstance(value, dict) and is_error(value):
+        raise _refusal(reply, body, request, api_key_env)
+    if not isinstance(value, dict) or not {"data", "models"} & value.keys():
+        raise _nonsense(reply, body, request)
+    return value
+
+
+async def _answer(reply: Reply, request: Request, api_key_env: str) -> AsyncGenerator[Event, None]:
+    reader, payloads = CompletionReader(), PayloadReader()
+    try:
+        async with aclosing(_payloads(reply, payloads, reader)) as arriving:
+            async for payload in arriving:
+                if is_error(payload):
+                    raise _refusal(reply, json.dumps(payload).encode(), request, api_key_env)
+                for event in reader.read(payload):
+                    yield event
+        if not reader.understood:
+            raise _nonsense(reply, bytes(payloads.seen), request)
+        for event in reader.close():
+            yield event
+    except ProviderError as error:
+        error.partial = error.partial or reader.text
+        raise
+
+
+async def _pictures(
+    reply: Reply, request: Request, prompt: str, api_key_env: str
+) -> AsyncGenerator[Event, None]:
+    body = await _listed(reply, request, _ANSWER_LIMIT_BYTES, api_key_env)
+    found = pictures(body.get("data"), alt=prompt, address=request.url)
+    if not found.images:
+        raise _nonsense(reply, json.dumps(body).encode(), request)
+    yield found
+    yield FinishReason("stop")
+
+
+async def _payloads(
+    reply: Reply, payloads: PayloadReader, reader: CompletionReader
+) -> AsyncGenerator[Payload, None]:
+    """Yield what arrives; a break after the server said that it had finished is none."""
+    async with aclosing(reply.chunks()) as chunks:
+        try:
+            async for chunk in chunks:
+                for payload in payloads.feed(chunk):
+                    yield payload
+                if payloads.is_done:
+                    await drain(chunks)
+                    break
+        except NetworkError:
+            if not (payloads.is_done or reader.is_finished):
+                raise
+    for payload in payloads.close():
+        yield payload
+
+
+def _refusal(reply: Reply, body: bytes, request: Request, api_key_env: str) -> ResponseError:
+    return refusal(
+        reply.status,
+        body,
+        provider=request.provider,
+        headers=reply.headers,
+        retry_after_s=reply.retry_after_s,
+        secrets=secrets_in(request.headers),
+        api_key_env=api_key_env,
+    )
+
+
+def _nonsense(reply: Reply, body: bytes, request: Request) -> ResponseError:
+    kind = reply.headers.get("content-type", "")
+    return nonsense(body, kind, provider=request.provider, secrets=secrets_in(request.headers))

@@ -1,0 +1,383 @@
+"""The only door to the network: requests go out, replies come in, once or again."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import re
+import ssl
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from .errors import NetworkError, NetworkTimeoutError, ResponseError, UsageError
+from .messages import Waiting
+from .pool import Proxies, TlsSetting, Way, client_for, proxy_for, warm_up, without_login
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from .service import Service
+
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "LONGEST_PAUSE_S",
+    "READ_TIMEOUT_S",
+    "Proxies",
+    "Reply",
+    "Request",
+    "TlsSetting",
+    "back_off_s",
+    "drain",
+    "exchange",
+    "retry_after_s",
+    "warm_up",
+]
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+LONGEST_PAUSE_S = 120.0
+_DRAIN_S = 0.05
+_MOST_REDIRECTS = 5
+_ERROR_BODY_BYTES = 64 * 1024
+_PASSING_STATUSES = frozenset({408, 409, 429})
+_FINAL = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ProxyError, httpx.LocalProtocolError)
+_PROXY_LOGIN = re.compile("401|407|auth|password", re.IGNORECASE)
+_WRONG_SCHEME = "is its address right? Most proxies are http://…, also for https services"
+# By the codes of OpenSSL's X509_STORE_CTX_get_error(3).
+_UNKNOWN_AUTHORITY = (
+    "comes from an unknown authority",
+    "if you trust it, name its PEM file in SSL_CERT_FILE or the provider's class attribute ssl",
+)
+_WRONG_TIME = "is this computer's clock right? The class attribute ssl = False skips the check"
+_WRONG_HOST = "is the address right? The class attribute ssl = False skips the check"
+_NOT_ACCEPTED = ("is not accepted", "the class attribute ssl takes an ssl.SSLContext of your own")
+_CERTIFICATES = {
+    **dict.fromkeys((2, 18, 19, 20, 21), _UNKNOWN_AUTHORITY),
+    9: ("is not valid yet", _WRONG_TIME),
+    10: ("has expired", _WRONG_TIME),
+    62: ("is for another host", _WRONG_HOST),
+    64: ("is for another host", _WRONG_HOST),
+}
+_BREAKS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send, and how patiently.
+
+    ``timeout_s`` bounds the time without any byte; ``max_retries`` counts sends
+    after the first; ``is_hopeless`` says of an error's status and body that
+    sending again cannot help; ``provider`` names the service in errors.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    provider: str = ""
+    proxies: Proxies = None
+    verify: TlsSetting = True
+    timeout_s: float = READ_TIMEOUT_S
+    max_retries: int = 2
+    service: Service | None = None
+    is_hopeless: Callable[[int, bytes], bool] = field(default=lambda _status, _body: False)
+
+
+class Reply:
+    """The status, the headers (lower case) and the body as it arrives."""
+
+    def __init__(self, response: httpx.Response, request: Request, way: Way) -> None:
+        self.status = response.status_code
+        self.reason = response.reason_phrase
+        self.headers = response.headers
+        self._response = response
+        self._request = request
+        self._way = way
+        self._kept: bytes | None = None
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds the service asks to wait, or None."""
+        return retry_after_s(self.headers, time.time())
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the decompressed body; breaks raise ``NetworkError``."""
+        if self._kept is not None:
+            yield self._kept
+            return
+        try:
+            async for chunk in self._response.aiter_bytes():
+                yield chunk
+        except (httpx.RequestError, OSError) as error:
+            raise _translated(error, self._request, self._way) from error
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """Return the body, or its first ``limit_bytes`` bytes."""
+        body = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= limit_bytes:
+                    break
+        return bytes(body[:limit_bytes])
+
+    async def keep(self) -> bytes:
+        """Return the start of an error's body, and let ``chunks`` yield it again."""
+        try:
+            self._kept = await self.read(_ERROR_BODY_BYTES)
+        except NetworkError:
+            self._kept = b""
+        return self._kept
+
+
+async def exchange(request: Request) -> AsyncGenerator[Waiting | Reply, None]:
+    """Yield a ``Waiting`` before each pause, then the one ``Reply``, open while it is held.
+
+    Sends again only while no byte of an answer came: after connection failures
+    and the statuses that pass (408, 409, 429, 5xx). Raises ``UsageError``,
+    ``NetworkError`` and, for redirects that lead astray, ``ResponseError``; any
+    other status is a reply.
+    """
+    retry = 0
+    while True:
+        way = Way(min(CONNECT_TIMEOUT_S, request.timeout_s))
+        is_last = retry >= request.max_retries
+        try:
+            response = await _send(request, way)
+        except (httpx.TransportError, OSError) as error:
+            failure = _translated(error, request, way)
+            if is_last or _is_final(error, way):
+                raise failure from error
+            wait = Waiting(str(failure), back_off_s(retry))
+        else:
+            reply = Reply(response, request, way)
+            try:
+                again = None if is_last else await _reason_to_send_again(reply, request, retry)
+                if again is None:
+                    yield reply
+                    return
+                wait = again
+            finally:
+                await response.aclose()
+        yield wait
+        await asyncio.sleep(wait.seconds)
+        retry += 1
+
+
+async def drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Read what is left for a moment, so that the connection can serve again."""
+    with anyio.move_on_after(_DRAIN_S):
+        async for _ in chunks:
+            pass
+
+
+def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the pause in seconds that reply headers ask for, or None.
+
+    ``retry-after-ms`` first, then ``Retry-After`` as seconds or as a date
+    (RFC 9110 §10.2.3); ``now`` is in seconds since the epoch.
+    """
+    value = headers.get("retry-after-ms", "")
+    if value.strip().replace(".", "", 1).isdecimal():
+        return float(value) / 1000
+    value = headers.get("retry-after", "")
+    try:
+        if value.strip().replace(".", "", 1).isdecimal():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now) if value else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+async def _send(request: Request, way: Way) -> httpx.Response:
+    """Send; again at once where a pooled connection proved dead, which is nobody's failure."""
+    try:
+        return await _follow(request, way)
+    except _BREAKS:
+        if way.is_new:
+            raise
+    return await _follow(request, way)
+
+
+async def _follow(request: Request, way: Way) -> httpx.Response:
+    """Send and follow redirects on the same host, with the method and body kept."""
+    timeout = httpx.Timeout(request.timeout_s, connect=way.limit_s)
+    headers, url = _without_login(_checked_headers(request.headers), _checked_url(request.url))
+    for _ in range(_MOST_REDIRECTS):
+        proxy = "" if request.service else proxy_for(url, request.proxies)
+        client = await client_for(request.service, proxy, request.verify)
+        way.proxy = proxy and without_login(proxy)
+        outgoing = client.build_request(
+            request.method,
+            url,
+            headers=headers,
+            content=request.body,
+            timeout=timeout,
+            extensions={"trace": way.note},
+        )
+        response = await way.send(client, outgoing)
+        if way.proxy and url.scheme == "http" and _is_of_proxy(response):
+            await response.aclose()
+            refusal = f"{response.status_code} {response.reason_phrase}"
+            raise httpx.ProxyError(refusal)
+        if not response.has_redirect_location:
+            return response
+        await response.aclose()
+        url = _onward(url, response, request)
+    message = f"{url.host} redirects in circles"
+    raise ResponseError(message, provider=request.provider, status=response.status_code)
+
+
+def _without_login(
+    headers: Mapping[str, str], url: httpx.URL
+) -> tuple[Mapping[str, str], httpx.URL]:
+    """Return both with the name and password of the URL as a header: httpx logs its URLs."""
+    if not url.userinfo:
+        return headers, url
+    bare = url.copy_with(username=None, password=None)
+    if any(name.lower() == "authorization" for name in headers):
+        return headers, bare
+    login = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return {**headers, "Authorization": Secret(f"Basic {login}")}, bare
+
+
+def _is_of_proxy(response: httpx.Response) -> bool:
+    """Tell whether a proxy speaks for itself; tinyproxy refuses with 401, as services do."""
+    status, headers = response.status_code, response.headers
+    is_its_own = "via" not in headers and "proxy" in headers.get("server", "").lower()
+    return status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED or (
+        is_its_own and httpx.codes.is_error(status)
+    )
+
+
+def _onward(url: httpx.URL, response: httpx.Response, request: Request) -> httpx.URL:
+    """Return where a redirect leads, if the key may go there: the same host and port."""
+    onward = url.join(response.headers["location"])  # whose form httpx has checked
+    if (onward.host, onward.port) == (url.host, url.port) and onward.scheme in {
+        url.scheme,
+        "https",
+    }:
+        return onward
+    place = f"{onward.scheme}://{onward.netloc.decode('ascii')}"
+    message = f"{url.host} redirects to another place, {place}"
+    hint = "nothing was sent there; give that base URL yourself if you trust it"
+    raise ResponseError(message, hint=hint, provider=request.provider, status=response.status_code)
+
+
+def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers; raises ``UsageError``, as h11's own error shows the value."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            message = f"the header {name!r} cannot be sent: only plain characters in one line can"
+            raise UsageError(message, hint="is there a blank or a line break around the key?")
+    return headers
+
+
+def _checked_url(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        message = f"{re.sub('//[^/]*@', '//…@', url)!r} is not the address of a service"
+        raise UsageError(message, hint="an address looks like http://localhost:8000/v1")
+    return parsed
+
+
+async def _reason_to_send_again(reply: Reply, request: Request, retry: int) -> Waiting | None:
+    if reply.status not in _PASSING_STATUSES and reply.status < 500:  # noqa: PLR2004  # HTTP's server errors
+        return None
+    pause_s = reply.retry_after_s
+    if pause_s is not None and pause_s > LONGEST_PAUSE_S:
+        return None
+    if request.is_hopeless(reply.status, await reply.keep()):
+        return None
+    reason = f"{request.provider} said {reply.status} {reply.reason}".rstrip()
+    return Waiting(reason, back_off_s(retry) if pause_s is None else pause_s)
+
+
+def back_off_s(retry: int) -> float:
+    """Return the pause in seconds before a retry, the first being 0: doubling, with jitter."""
+    return float(min(8.0, 0.5 * 2**retry) * random.uniform(0.75, 1.0))  # noqa: S311  # jitter
+
+
+def _is_final(error: Exception, way: Way) -> bool:
+    """Tell whether sending again cannot help, or would only double the wait."""
+    is_slow_proxy = way.is_at_proxy and isinstance(error, httpx.ConnectTimeout)
+    return isinstance(error, _FINAL) or is_slow_proxy or _tls_error(error) is not None
+
+
+def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
+    """Return our error for one of httpx's; the mapping is tested against its whole tree."""
+    host = httpx.URL(request.url).netloc.decode("ascii", "replace")
+    name = request.provider or host
+    why = str(error) or type(error).__name__
+    kind, hint = NetworkError, "run the cell again"
+    if isinstance(error, httpx.TimeoutException):
+        kind = NetworkTimeoutError
+    if (tls := _tls_error(error)) is not None:
+        message, hint = _tls_trouble(tls, host, way)
+    elif isinstance(error, httpx.ProxyError) or way.is_at_proxy:
+        message, hint = _proxy_trouble(error, host, way)
+    elif isinstance(error, httpx.ConnectTimeout):
+        message = f"{name} did not take the connection to {host} within {way.limit_s:g} s"
+        hint = "is the address right, and the network up?"
+    elif isinstance(error, httpx.TimeoutException):
+        message = f"{name} sent nothing for {request.timeout_s:g} s"
+        hint = "--timeout S waits longer"
+    elif isinstance(error, httpx.ConnectError):
+        message = f"{name} cannot be reached at {host}: {why}"
+        hint = "is it running, and the address right?"
+    elif isinstance(error, httpx.DecodingError):
+        message = f"{name} sent something that cannot be decompressed"
+    else:
+        message = f"{name} broke the connection: {why}"
+    if way.proxy and way.proxy not in message:
+        message += f" (through the proxy {way.proxy})"
+    return kind(message, hint=hint, provider=name)
+
+
+def _proxy_trouble(error: Exception, host: str, way: Way) -> tuple[str, str]:
+    """Return message and hint where a proxy is not passed."""
+    why = str(error) or type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        message = f"the proxy {way.proxy} did not connect to {host} within {way.limit_s:g} s"
+        return message, _WRONG_SCHEME
+    if not isinstance(error, httpx.ProxyError):
+        message = f"the proxy {way.proxy} cannot be reached: {why}"
+        return message, "is it running, and its address right?"
+    message = f"the proxy {way.proxy} on the way to {host} refused: {why}"
+    if _PROXY_LOGIN.search(why):
+        return message, "check the proxy's name and password (the service's key was not looked at)"
+    if "not speak" in why:
+        return message, _WRONG_SCHEME
+    return message, "is the service's address right, and does the proxy let you go there?"
+
+
+def _tls_error(error: Exception) -> ssl.SSLError | None:
+    """Return why an encrypted connection cannot be set up, or None; a break is no reason."""
+    if not isinstance(error, httpx.ConnectError):
+        return None
+    cause: BaseException | None = error
+    for _ in range(2):  # httpcore's error, then the reason; further down is not about this
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
+
+
+def _tls_trouble(error: ssl.SSLError, host: str, way: Way) -> tuple[str, str]:
+    """Return message and hint where an encrypted connection cannot be set up."""
+    whom = f"the proxy {way.proxy}" if way.is_at_proxy else host
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message, hint = _CERTIFICATES.get(error.verify_code, _NOT_ACCEPTED)
+        return f"the certificate of {whom} {message} ({error.verify_message})", hint
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    hint = "does its address begin with http:// rather than https://?"
+    return f"{whom} does not speak TLS as it should: {reason}", hint

@@ -1,0 +1,68 @@
+"""Load what the first chat needs while the kernel is idle, and never while it works."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from importlib import import_module
+
+_IDLE_S = 0.3
+_STEPS = (
+    "anyio",
+    "httpcore",
+    "httpx",
+    "markdown_it",
+    "g4f_magic.config",
+    "g4f_magic.call",
+    "g4f_magic.display.card",
+)
+
+
+class WarmUp:
+    """Works through the imports in short steps, pausing whenever a cell runs."""
+
+    def __init__(self) -> None:
+        self._idle = threading.Event()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def cell_began(self, *_: object) -> None:
+        """Pause before the next step."""
+        self._idle.clear()
+
+    def cell_ended(self, *_: object) -> None:
+        """Go on, if the kernel stays idle for a moment."""
+        self._idle.set()
+        if self._thread is None and not self._stopped:
+            self._thread = threading.Thread(target=self._run, name="g4f_magic-warmup", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Take no further step."""
+        self._stopped = True
+        self._idle.set()
+
+    def _run(self) -> None:
+        self._wait_until_quiet()
+        for step in _STEPS:
+            if not self._idle.is_set():
+                self._wait_until_quiet()
+            if self._stopped:
+                return
+            with suppress(ImportError):  # the first chat will say so, where it can be read
+                import_module(step)
+        self._make_client()
+
+    def _wait_until_quiet(self) -> None:
+        """Return when no cell has run for a moment."""
+        quiet = threading.Event()
+        while not self._stopped:
+            self._idle.wait()
+            quiet.wait(_IDLE_S)
+            if self._idle.is_set():
+                return
+
+    def _make_client(self) -> None:
+        from . import portal, transport
+
+        portal.start(transport.warm_up)

@@ -1,0 +1,1 @@
+"""Real parts with a fake end: what the tests put around the package."""

@@ -1,0 +1,275 @@
+"""A real ipykernel, driven over its sockets as a front end would."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zmq
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from support.cell_run import CellError, CellRun, Message
+from support.environment import clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from support.outputs import Output
+
+__all__ = ["CellError", "CellRun", "Kernel", "Message", "RunningCell"]
+
+START_TIMEOUT_S = 60.0
+
+
+class RunningCell:
+    """A cell that was sent; read on with `until` or `finish`."""
+
+    def __init__(self, kernel: Kernel, run: CellRun) -> None:
+        self._kernel = kernel
+        self.run = run
+
+    def until(self, predicate: Callable[[list[Output]], object], timeout: float = 20.0) -> CellRun:
+        """Returns when the shown outputs satisfy ``predicate``.
+
+        ``AssertionError`` when the cell ends before, or after ``timeout``.
+        """
+        run = self.run
+        self._kernel.read_until(lambda: run.is_done or predicate(run.outputs), timeout)
+        if not predicate(run.outputs):
+            message = f"the cell ended with other outputs: {run.outputs}"
+            raise AssertionError(message)
+        return run
+
+    def finish(self, timeout: float = 60.0) -> CellRun:
+        """Waits for the end of the cell; never raises for an error in it."""
+        self._kernel.read_until(lambda: self.run.is_done, timeout)
+        return self.run
+
+
+class Kernel:
+    """A kernel process of its own, without keys, proxies or the user's profile.
+
+    ``env`` is added to the cleaned environment. ``cwd`` is a temporary folder
+    unless given. It is killed at the end, but asked to go where coverage is
+    measured (variables ``COVERAGE_*``), so that the figures get written.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
+        self.home = Path(self._folder.name)
+        self.cwd = Path(cwd) if cwd is not None else self.home / "work"
+        own = {"IPYTHONDIR": str(self.home / "ipython"), "G4F_HOME": str(self.home / "g4f")}
+        quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+        self.env = clean_environment() | own | quiet | dict(env or {})
+        #: Published with no parent or with one that no cell of ours is.
+        self.other_messages: list[Message] = []
+        self._on_message: Callable[[Message], object] | None = None
+        self._runs: dict[str, CellRun] = {}
+        self._replies: dict[str, dict[str, Any]] = {}
+        self._context = zmq.Context()
+
+    def __enter__(self) -> Kernel:
+        """Starts the process and returns when it answers."""
+        self.cwd.mkdir(parents=True, exist_ok=True)
+        spec = self.home / "kernels" / "tested"
+        spec.mkdir(parents=True)
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv += ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+        description = {"argv": argv, "display_name": "Tested", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(description))
+        self.manager = KernelManager(
+            kernel_name="tested",
+            kernel_spec_manager=KernelSpecManager(
+                kernel_dirs=[str(spec.parent)], ensure_native_kernel=False
+            ),
+            connection_file=str(self.home / "connection.json"),
+        )
+        self.manager.start_kernel(env=self.env, cwd=str(self.cwd))
+        self._connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ends the process and removes its folder."""
+        self._disconnect()
+        is_measured = any(name.startswith("COVERAGE_") for name in self.env)
+        self.manager.shutdown_kernel(now=not is_measured)
+        self._context.term()
+        self._folder.cleanup()
+
+    def run(
+        self,
+        code: str,
+        cell_id: str | None = None,
+        timeout: float = 60.0,
+        on_message: Callable[[Message], object] | None = None,
+    ) -> CellRun:
+        """Runs a cell to its end; ``on_message`` sees each iopub message of it."""
+        self._on_message = on_message
+        try:
+            return self.start(code, cell_id).finish(timeout)
+        finally:
+            self._on_message = None
+
+    def start(self, code: str, cell_id: str | None = None) -> RunningCell:
+        """Sends a cell and returns at once; several may be queued."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        content |= {"allow_stdin": False, "stop_on_error": True}
+        metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": []}
+        message_id = self.send("execute_request", content, metadata)
+        run = self._runs[message_id] = CellRun(message_id)
+        return RunningCell(self, run)
+
+    def send(
+        self, kind: str, content: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """Sends any shell message (a ``comm_msg``, say); returns its id."""
+        session = self.manager.session
+        message = session.msg(kind, dict(content), metadata=dict(metadata or {}))
+        session.send(self._shell, message)
+        message_id: str = message["header"]["msg_id"]
+        return message_id
+
+    def request(
+        self, kind: str, content: Mapping[str, Any], timeout: float = 20.0
+    ) -> dict[str, Any]:
+        """Sends a request (``complete_request``, ``inspect_request``) and returns the reply."""
+        message_id = self.send(kind, content)
+        self.read_until(lambda: message_id in self._replies, timeout)
+        return self._replies.pop(message_id)
+
+    def value(self, expression: str, timeout: float = 20.0) -> Any:
+        """The value of a Python literal that ``expression`` gives in the kernel."""
+        content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
+        expressions = {"value": f"repr({expression})"}
+        reply = self.request(
+            "execute_request", {**content, "user_expressions": expressions}, timeout
+        )
+        found = reply["user_expressions"]["value"]
+        if found["status"] != "ok":
+            message = f"{expression}: {found['ename']}: {found['evalue']}"
+            raise AssertionError(message)
+        return ast.literal_eval(ast.literal_eval(found["data"]["text/plain"]))
+
+    def interrupt(self) -> None:
+        """Sends SIGINT, as the ■ of a front end does."""
+        self.manager.interrupt_kernel()
+
+    def restart(self) -> None:
+        """Kills the process and starts a new one in the same folder."""
+        self._disconnect()
+        self.manager.restart_kernel(now=True)
+        self._connect()
+
+    def read_until(self, predicate: Callable[[], object], timeout: float) -> None:
+        """Reads both sockets until ``predicate()`` is true; `AssertionError` if it never is."""
+        end = time.monotonic() + timeout
+        while not predicate():
+            left = end - time.monotonic()
+            if left <= 0 or not self.manager.is_alive():
+                state = "alive" if self.manager.is_alive() else "dead"
+                shown = [run.outputs for run in self._runs.values() if not run.is_done]
+                message = (
+                    f"not reached in {timeout} s, kernel {state}; unfinished cells show {shown}"
+                )
+                raise AssertionError(message)
+            self._read_one(min(left, 0.5))
+
+    def _read_one(self, timeout: float) -> None:
+        ready = dict(self._poller.poll(int(timeout * 1000)))
+        if self._iopub in ready:
+            self._take_published(self._iopub.recv_multipart())
+        elif self._shell in ready:  # after the outputs, so that a reply never overtakes them
+            reply = self._decode(self._shell.recv_multipart())
+            self._take_reply(reply["parent_header"].get("msg_id", ""), reply["content"])
+
+    def _decode(self, frames: list[bytes]) -> dict[str, Any]:
+        session = self.manager.session
+        message: dict[str, Any] = session.deserialize(session.feed_identities(frames)[1])
+        return message
+
+    def _take_published(self, frames: list[bytes]) -> None:
+        at, size_bytes = time.perf_counter(), sum(map(len, frames))
+        raw = self._decode(frames)
+        parent_id = raw["parent_header"].get("msg_id", "")
+        kind, content = raw["header"]["msg_type"], raw["content"]
+        message = Message(kind, content, raw["metadata"], at, size_bytes, parent_id)
+        run = self._runs.get(parent_id)
+        if kind == "update_display_data":  # it reaches every cell that shows this display
+            for other in self._runs.values():
+                other.folded.update(content)
+        if run is None:
+            self.other_messages.append(message)
+            return
+        run.take(message)
+        if run.is_done:
+            run.finished_at = run.finished_at or at
+        if self._on_message is not None:
+            self._on_message(message)
+
+    def _take_reply(self, parent_id: str, content: dict[str, Any]) -> None:
+        if parent_id not in self._runs:
+            self._replies[parent_id] = content
+            return
+        run = self._runs[parent_id]
+        run.reply = content
+        if run.is_done:
+            run.finished_at = time.perf_counter()
+
+    def _connect(self) -> None:
+        connection = self.manager.get_connection_info()
+        address = f"tcp://{connection['ip']}"
+        self._iopub = self._context.socket(zmq.SUB)
+        self._iopub.subscribe(b"")
+        self._iopub.rcvhwm = 0
+        self._shell = self._context.socket(zmq.DEALER)
+        self._poller = zmq.Poller()
+        for socket, port in (
+            (self._iopub, connection["iopub_port"]),
+            (self._shell, connection["shell_port"]),
+        ):
+            socket.linger = 0
+            socket.connect(f"{address}:{port}")
+            self._poller.register(socket, zmq.POLLIN)
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        """Asks until both the reply and a published status come through."""
+        end = time.monotonic() + START_TIMEOUT_S
+        asked: set[str] = set()
+        while True:
+            asked.add(self.send("kernel_info_request", {}))
+            heard = self._listen(asked, 0.5)
+            if heard:
+                break
+            if time.monotonic() > end or not self.manager.is_alive():
+                message = f"the kernel did not start within {START_TIMEOUT_S} s"
+                raise AssertionError(message)
+        # Whatever else was asked is answered before the next request.
+        self.request("kernel_info_request", {}, START_TIMEOUT_S)
+        self._replies.clear()
+        self.other_messages.clear()
+
+    def _listen(self, asked: set[str], seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._read_one(0.05)
+            idle = any(message.parent_id in asked for message in self.other_messages)
+            if idle and asked & self._replies.keys():
+                return True
+        return False
+
+    def _disconnect(self) -> None:
+        self._iopub.close(0)
+        self._shell.close(0)

@@ -1,0 +1,172 @@
+"""What cards send while an answer grows, seen from the front end's side."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from g4f_magic.display.card import CellCard, LineCard, follow
+from g4f_magic.display.document import document
+from g4f_magic.display.footer import small
+from g4f_magic.messages import Answer, Usage, Waiting
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class Screen:
+    """A front end: takes what IPython's display publisher would send to it."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, str] = {}
+        self.sent: list[str] = []
+        self.most = 0
+
+    def publish(self, data: dict[str, str], *_: Any, transient: Any = None, update: bool) -> None:
+        """Show or change one output."""
+        display_id = (transient or {}).get("display_id", f"final-{len(self.sent)}")
+        assert update == (display_id in self.outputs)
+        self.outputs[display_id] = data["text/markdown"]
+        self.sent.append(data["text/markdown"])
+        self.most = max(self.most, len(self.outputs))
+
+    def clear_output(self, *, wait: bool) -> None:
+        """Take everything away, once something new comes."""
+        assert wait
+        self.outputs.clear()
+
+    @property
+    def text(self) -> str:
+        """All outputs, from top to bottom."""
+        return "\n".join(self.outputs.values())
+
+
+def grow(text: str, step: int) -> Screen:
+    """Let a card draw a text that grows by ``step`` characters at a time."""
+    screen = Screen()
+    card = CellCard(screen)  # type: ignore[arg-type]  # the two methods that it uses
+    for end in range(step, len(text) + step, step):
+        answer = Answer(text=text[:end], model="m", provider="p", state="streaming")
+        card.draw(answer)
+    return screen
+
+
+PARAGRAPHS = "\n\n".join(f"Paragraph {n}: " + "some words " * 40 for n in range(450))
+CODE = "Look:\n\n```python\n" + "\n".join(f"x_{n} = {n}" for n in range(8000)) + "\n```\n\nDone."
+TABLE = "| n | square |\n| --- | --- |\n" + "\n".join(f"| {n} | {n * n} |" for n in range(500))
+
+
+@pytest.mark.parametrize("text", [PARAGRAPHS, CODE, TABLE], ids=["prose", "code", "table"])
+def test_long_answers_stay_below_the_limit_of_outputs(text: str) -> None:
+    """JupyterLab shows 50 outputs of a cell; the end of an answer must not fall off."""
+    screen = grow(text, 997)
+    assert screen.most < 48
+    for words in text.split()[-3:]:
+        assert words in screen.text
+
+
+@pytest.mark.parametrize("text", [PARAGRAPHS, CODE, TABLE], ids=["prose", "code", "table"])
+def test_what_is_sent_grows_with_the_text_and_not_with_its_square(text: str) -> None:
+    """200 KB sent whole at each update would be gigabytes."""
+    updates = len(text) // 997
+    sent = sum(len(piece) for piece in grow(text, 997).sent)
+    assert sent < 6 * len(text) + updates * 5000
+
+
+def test_nothing_that_was_shown_gets_lost_between_pieces() -> None:
+    """Each word of the answer stands somewhere on the screen, once."""
+    shown = grow(PARAGRAPHS[:20_000], 137).text
+    for number in range(20_000 // 470):
+        assert shown.count(f"Paragraph {number}:") == 1
+
+
+def test_markup_after_a_split_fence_stays_harmless() -> None:
+    """The closing fence of a piece must not count as an opening one."""
+    text = "```python\n" + "x = 1\n" * 2000 + "```\n" + HOSTILE + "\n\nend"
+    for step in (500, 997, 4001):
+        assert not [piece for piece in grow(text, step).sent if HOSTILE in piece]
+
+
+def test_pieces_that_are_harmless_alone_are_so_together() -> None:
+    """A piece may open a fence that the next one closes, and change what is code."""
+    odd = f"- a\n  ```\n{HOSTILE}\n  ```\nx\n\n[y]: z\n```\na\n```\t\n{HOSTILE}\n```\n{HOSTILE}\n\n"
+    for padding in range(300, 500, 20):
+        for piece in grow("w" * padding + "\n\n" + odd + "end\n\n" * 300, 7).sent:
+            assert "<img" not in MarkdownIt("commonmark", {"html": True}).render(piece)
+
+
+def test_markup_in_a_thought_stays_harmless() -> None:
+    """What a model thinks is as foreign as what it says."""
+    screen = Screen()
+    thinking = Answer(reasoning=f"```\n{HOSTILE}\n```", state="streaming")
+    CellCard(screen).draw(thinking)  # type: ignore[arg-type]  # the two methods that it uses
+    assert HOSTILE not in screen.text
+    assert HOSTILE not in document(Answer(reasoning=HOSTILE, text=HOSTILE))["text/markdown"]
+
+
+def test_a_name_is_no_markup() -> None:
+    """Models and addresses are named by strangers, too."""
+    shown = small("a*b*`c` <b>|[x](y)")
+    assert "<b>" not in shown
+    assert "*b*" not in shown
+    assert "[x]" not in shown
+
+
+def test_a_note_stands_outside_of_an_open_fence() -> None:
+    """An answer that breaks off inside code would swallow the line that says so."""
+    answer = Answer(text="```python\nx = 1", state="cut off", model="m", provider="p")
+    assert "x = 1\n```\n\n*cut off" in document(answer)["text/markdown"]
+
+
+def test_a_line_among_other_outputs_is_one_output() -> None:
+    """print() of the same cell may not be wiped."""
+    screen = Screen()
+    card = LineCard(screen)  # type: ignore[arg-type]  # the two methods that it uses
+    answer = Answer(text="word " * 1000, model="m", provider="p", usage=Usage(1, 2))
+    card.draw(answer)
+    card.close(answer)
+    assert len(screen.outputs) == 1
+    assert "1 in, 2 out" in screen.text
+
+
+class Scripted:
+    """An answer under way that goes through given states, one a look."""
+
+    def __init__(self, *states: Answer) -> None:
+        self.changed = threading.Event()
+        self.finished = threading.Event()
+        self.states = list(states)
+        self.changed.set()
+
+    @property
+    def answer(self) -> Answer:
+        """The next state; the last one ends it."""
+        self.changed.set()
+        if len(self.states) == 1:
+            self.finished.set()
+            return self.states[0]
+        return self.states.pop(0)
+
+    def cancel(self) -> None:
+        """End at once."""
+        self.finished.set()
+
+
+class Never:
+    """Nobody presses ■."""
+
+    arrived = False
+
+
+def test_the_first_text_is_drawn_at_once_and_a_wait_is_said() -> None:
+    """Nobody should look at an empty cell while something is known."""
+    screen = Screen()
+    waiting = Answer(waiting=Waiting("busy", 3.0), state="streaming")
+    begun = Answer(text="first", first_token_s=0.1, state="streaming")
+    card = CellCard(screen)  # type: ignore[arg-type]  # the two methods that it uses
+    follow(Scripted(waiting, begun, Answer(text="first and last")), card, Never())
+    assert "busy; again in 3.0 s" in screen.sent[0]
+    assert "first" in screen.sent[1]
+    assert "first and last" in screen.text
