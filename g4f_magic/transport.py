@@ -117,7 +117,7 @@ class Reply:
             async for chunk in self._response.aiter_bytes():
                 yield chunk
         except (httpx.RequestError, OSError) as error:
-            raise _translated(error, self._request, self._way) from error
+            raise _translated(error, self._request, self._way) from _without_stack(error)
 
     async def read(self, limit_bytes: int) -> bytes:
         """Return the body, or its first ``limit_bytes`` bytes."""
@@ -155,7 +155,7 @@ async def exchange(request: Request) -> AsyncGenerator[Waiting | Reply, None]:
         except (httpx.TransportError, OSError) as error:
             failure = _translated(error, request, way)
             if is_last or _is_final(error, way):
-                raise failure from error
+                raise failure from _without_stack(error)
             wait = Waiting(str(failure), back_off_s(retry))
         else:
             reply = Reply(response, request, way)
@@ -313,6 +313,12 @@ def _is_final(error: Exception, way: Way) -> bool:
     """Tell whether sending again cannot help, or would only double the wait."""
     is_slow_proxy = way.is_at_proxy and isinstance(error, httpx.ConnectTimeout)
     return isinstance(error, _FINAL) or is_slow_proxy or _tls_error(error) is not None
+
+
+def _without_stack(error: Exception) -> Exception:
+    """Return the error without its frames: where a write fails they hold the key as bytes."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _translated(error: Exception, request: Request, way: Way) -> NetworkError:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import time
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from email.utils import formatdate
+from traceback import TracebackException
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -41,6 +43,7 @@ from g4f_magic.errors import (
 from g4f_magic.messages import Waiting
 from g4f_magic.pool import Way
 from g4f_magic.providers import OpenaiTemplate
+from g4f_magic.secret import Secret
 from g4f_magic.service import ServiceReply
 from g4f_magic.transport import (
     LONGEST_PAUSE_S,
@@ -485,6 +488,39 @@ def test_pauses_double_up_to_eight_seconds() -> None:
         assert min(pauses) >= longest * 0.75
         assert len(pauses) > 1
     assert LONGEST_PAUSE_S == 120
+
+
+def test_no_frame_of_an_error_holds_the_key() -> None:
+    """Where a write fails, the bytes with the key are at hand for a verbose traceback."""
+    failures = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        resetting = threading.Thread(target=_reset_all, args=(listening,))
+        resetting.start()
+        headers = {"Authorization": Secret("Bearer sk-secret")}
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        request = post(url, headers=headers, max_retries=0)
+        for _ in range(40):
+            with pytest.raises(NetworkError) as caught:
+                ask(request)
+            failures.append(caught.value)
+        listening.shutdown(socket.SHUT_RDWR)
+        resetting.join()
+    for failure in failures:
+        assert failure.__cause__ is not None
+        assert failure.__cause__.__traceback__ is None
+        shown = TracebackException.from_exception(failure, capture_locals=True)
+        assert "sk-secret" not in "".join(shown.format())
+
+
+def _reset_all(listening: socket.socket) -> None:
+    """Break each connection as soon as it is made."""
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
 
 
 def test_a_reset_in_the_middle_keeps_what_had_arrived(byte_server: StartServer) -> None:
