@@ -6,13 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
+KERNELS := 6.29.5 7.0.1 7.3.0
 LLMOCK := .venv-llmock
 NODE_READY := tests/support/node/node_modules/.package-lock.json
 
 PYTEST := PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(LLMOCK)/only:$$PATH" $(BIN)/python -m pytest
+KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 
-.PHONY: demo test test-all test-oldest lint lab bench clean
+.PHONY: demo test test-all test-oldest test-kernels lint lab bench clean
+.PHONY: $(KERNELS:%=test-kernel-%)
 
 demo: $(READY)
 	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
@@ -20,11 +23,16 @@ demo: $(READY)
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
 	$(PYTEST) -m "not slow" --cov $(ARGS)
 
-test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest
+test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest test-kernels
 	$(PYTEST) -m slow $(ARGS)
 
 test-oldest: $(OLDEST)/.ready $(NODE_READY) $(LLMOCK)/only/llmock
 	$(OLDEST_PYTEST) -m "not slow and not browser" $(ARGS)
+
+test-kernels: $(KERNELS:%=test-kernel-%)
+
+$(KERNELS:%=test-kernel-%): test-kernel-%: .venv-kernel-%/.ready
+	.venv-kernel-$*/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -38,7 +46,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(LLMOCK) build tests/support/node/node_modules
+	rm -rf $(VENV) $(OLDEST) $(KERNELS:%=.venv-kernel-%) $(LLMOCK) build tests/support/node/node_modules
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,7 +58,15 @@ $(READY): pyproject.toml
 $(OLDEST)/.ready: pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(OLDEST)/bin/python -m pip install --quiet --editable . --group oldest --constraint tests/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --editable . --group kernel --constraint tests/oldest.txt
+	touch $@
+
+# Kernels between the oldest and today's; 7.0 and 7.3 treat widgets' messages differently.
+PINS_6.29.5 := ipython==8.39.0 ipywidgets==8.1.5
+$(KERNELS:%=.venv-kernel-%/.ready): .venv-kernel-%/.ready: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(@D)/bin/python -m pip install --quiet --editable . --group kernel ipykernel==$* $(PINS_$*)
 	touch $@
 
 # A server whose faults the tests order; on its own, as it brings a web framework.

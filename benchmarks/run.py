@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
+import browser
 import client
 import first_token
 import full_speed
 import interrupt
 import load
 import paced
+import store
 from figures import main
 
 if __name__ == "__main__":
-    modules = (load, first_token, full_speed, paced, interrupt, client)
+    modules = (load, first_token, full_speed, paced, interrupt, client, browser, store)
     sys.exit(main(*(module.measure for module in modules)))

@@ -6,10 +6,12 @@ import asyncio
 import threading
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import portal
 from .errors import ProviderError
+from .fetching import fetched
 from .messages import (
     Answer,
     Event,
@@ -27,8 +29,13 @@ from .messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from concurrent.futures import Future
+
+    Fetch = Callable[[tuple[Image, ...], str], Awaitable[tuple[Image, ...]]]
+
+
+_PAINTS = "/images/generations"  # the end of OpenAI's address for it
 
 
 class Draft:
@@ -52,6 +59,7 @@ class Draft:
         self._sent: Sent | None = None
         self._attempt = 0
         self._waiting: Waiting | None = None
+        self._activity = ""
         self._state: State = "streaming"
         self._joining = threading.Lock()
 
@@ -67,17 +75,29 @@ class Draft:
             self._waiting = event
         elif isinstance(event, ImageResponse):
             self._arrived()
+            self._activity = ""
             self._images += event.images
         elif isinstance(event, ToolCalls):
             self._arrived()
-            self._calls += event.calls
+            after = sum(map(len, self._text))
+            self._calls += tuple(replace(call, after=after) for call in event.calls)
         elif not isinstance(event, OtherChoice):  # a cell has room for one answer
             self._note(event)
+
+    async def embed(self, images: tuple[Image, ...], fetch: Fetch) -> None:
+        """Put the bytes of the last pictures in place of the addresses that they came as."""
+        if all(image.data for image in images):
+            return
+        before = self._images[: -len(images)]
+        self._activity = "fetching the picture" if len(images) == 1 else "fetching the pictures"
+        self._images = before + await fetch(images, self._sent.url if self._sent else "")
+        self._activity = ""
 
     def end(self, state: State | None = None) -> None:
         """Close the answer; by itself it is complete if the server said so."""
         has_product = self._finish_reason is not None or self._images or self._calls
         self._ended = time.perf_counter()
+        self._activity = ""
         self._state = state or ("complete" if has_product else "cut off")
 
     def answer(self) -> Answer:
@@ -101,6 +121,7 @@ class Draft:
             state=state,
             waiting=self._waiting,
             attempt=max(1, self._attempt),
+            activity=self._activity,
         )
 
     def _arrived(self) -> None:
@@ -121,6 +142,7 @@ class Draft:
         self._sent = sent
         self._waiting = None
         self._attempt += 1
+        self._activity = "making a picture" if sent.url.endswith(_PAINTS) else ""
         self._provider = sent.provider or self._provider
         self._model = str(sent.body.get("model") or self._model)
         with self._joining:
@@ -130,15 +152,22 @@ class Draft:
 class Call:
     """An answer under way on the background loop.
 
+    ``fetch`` gets pictures that came as addresses, and the URL that was asked.
     ``changed`` is set whenever something arrived and at the end; the one who
     draws clears it. ``failure`` is the error that ended the answer, if any.
     """
 
-    def __init__(self, events: Callable[[], AsyncGenerator[Event, None]], draft: Draft) -> None:
+    def __init__(
+        self,
+        events: Callable[[], AsyncGenerator[Event, None]],
+        draft: Draft,
+        fetch: Fetch | None = None,
+    ) -> None:
         self.changed = threading.Event()
         self.finished = threading.Event()
         self.failure: BaseException | None = None
         self._draft = draft
+        self._fetch = fetch
         self._future: Future[None] = portal.start(self._pump, events)
 
     @property
@@ -159,6 +188,8 @@ class Call:
                     draft.add(event)
                     if not changed.is_set():
                         changed.set()
+                    if isinstance(event, ImageResponse) and self._fetch is not None:
+                        await draft.embed(event.images, self._fetch)
         except asyncio.CancelledError:
             state = "interrupted"
             raise
@@ -176,4 +207,15 @@ class Call:
 def start_call(provider: Any, model: str | None, messages: Any, **params: Any) -> Call:
     """Send messages to a provider and return at once with the call under way."""
     draft = Draft(provider=provider.name, model=model or provider.default_model)
-    return Call(lambda: provider.create_async_generator(model, messages, **params), draft)
+
+    async def fetch(images: tuple[Image, ...], home: str) -> tuple[Image, ...]:
+        answering = getattr(provider, "last_provider", None) or provider
+        return await fetched(
+            images,
+            home=home,
+            proxies=params.get("proxy"),
+            verify=getattr(answering, "ssl", True),
+            timeout_s=params.get("timeout"),
+        )
+
+    return Call(lambda: provider.create_async_generator(model, messages, **params), draft, fetch)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .messages import Answer, Message
 
 
@@ -41,39 +43,55 @@ class Conversation:
 
     def add(self, turn: Turn) -> None:
         """Take a turn in: in place of those of its cell's earlier run, else at the end."""
-        place = len(self.turns)
+        place = self._place(turn)
         if turn.cell is not None:
-            stale = [i for i, old in enumerate(self.turns) if _is_earlier_run(old, turn.cell)]
-            same_run = [i for i, old in enumerate(self.turns) if old.cell == turn.cell]
-            place = min([i + 1 for i in same_run[-1:]] or stale or [place])
-            self.turns = [old for i, old in enumerate(self.turns) if i not in stale]
+            stale = [old for old in self.turns if _is_earlier_run(old, turn.cell)]
+            self.turns = [old for old in self.turns if old not in stale]
         self.turns.insert(place, turn)
 
-    def messages(self, turn: Turn) -> list[Message]:
+    def messages(self, turn: Turn, *, last: int | None = None) -> list[Message]:
         """Return what to send for a turn: the system prompt, the turns before it, itself.
 
-        A turn without any text of an answer is kept but not sent.
+        A turn without any text of an answer is kept but not sent; ``last`` is how many of
+        the others are sent at most.
         """
         before = self._before(turn)
-        system = next((t.system for t in reversed([*before, turn]) if t.system is not None), "")
-        messages: list[Message] = [{"role": "system", "content": system}] if system else []
-        for old in before:
-            if old.answer is not None and old.answer.text:
-                messages.append({"role": "user", "content": old.prompt})
-                messages.append({"role": "assistant", "content": old.answer.text})
-        return [*messages, {"role": "user", "content": turn.prompt}]
+        system = next((old.system for old in reversed(before) if old.system is not None), "")
+        said = [(old.prompt, old.answer.text) for old in before if old.answer and old.answer.text]
+        said = said if last is None else said[max(0, len(said) - last) :]
+        return with_history(turn, system, said)
 
     def in_force(self) -> list[Turn]:
         """Return the turns that the next prompt continues."""
         starts = [i for i, turn in enumerate(self.turns) if turn.starts_afresh]
         return self.turns[starts[-1] if starts else 0 :]
 
+    def _place(self, turn: Turn) -> int:
+        """Return where a turn belongs: in its cell's place, else at the end."""
+        if turn.cell is None:
+            return len(self.turns)
+        stale = [i for i, old in enumerate(self.turns) if _is_earlier_run(old, turn.cell)]
+        same_run = [i for i, old in enumerate(self.turns) if old.cell == turn.cell]
+        return min([i + 1 for i in same_run[-1:]] or stale or [len(self.turns)])
+
     def _before(self, turn: Turn) -> list[Turn]:
         if turn.starts_afresh:
             return []
-        end = self.turns.index(turn)
+        end = self.turns.index(turn) if turn in self.turns else self._place(turn)
         starts = [i for i in range(end) if self.turns[i].starts_afresh]
         return self.turns[starts[-1] if starts else 0 : end]
+
+
+def with_history(turn: Turn, system: str, said: Iterable[tuple[str, str]]) -> list[Message]:
+    """Return the messages of a turn after pairs of a prompt and the text of its answer."""
+    if turn.starts_afresh:
+        system, said = "", ()
+    system = system if turn.system is None else turn.system
+    messages: list[Message] = [{"role": "system", "content": system}] if system else []
+    for prompt, text in said:
+        messages.append({"role": "user", "content": prompt})
+        messages.append({"role": "assistant", "content": text})
+    return [*messages, {"role": "user", "content": turn.prompt}]
 
 
 def _is_earlier_run(turn: Turn, cell: Cell) -> bool:

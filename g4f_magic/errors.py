@@ -5,12 +5,14 @@ G4FError                      everything this package raises on purpose
 │   ├── ProviderNotFoundError     no provider has that name
 │   ├── ModelNotFoundError        nothing says which model to ask
 │   └── MissingAuthError          a key is needed and none is set
-└── ProviderError             the other side; carries what had arrived
-    ├── ResponseError             the service answered with a refusal, or with nonsense
-    ├── NetworkError              the service could not be reached, or the connection broke
-    │   └── NetworkTimeoutError       nothing came for too long
-    └── RetryNoProviderError      no provider was left to try
-        └── RetryProviderError        several were tried and each failed
+├── ProviderError             the other side; carries what had arrived
+│   ├── ResponseError             the service answered with a refusal, or with nonsense
+│   ├── NetworkError              the service could not be reached, or the connection broke
+│   │   └── NetworkTimeoutError       nothing came for too long
+│   └── RetryNoProviderError      no provider was left to try
+│       └── RetryProviderError        several were tried and each failed
+└── StoreError                the disk: what is said cannot be kept, or read again
+    └── DamagedError              the file is no database, or a broken one
 """
 
 from __future__ import annotations
@@ -111,3 +113,11 @@ class RetryProviderError(RetryNoProviderError):
     ) -> None:
         super().__init__(message, hint=hint, provider=provider, partial=partial)
         self.causes = tuple(causes)
+
+
+class StoreError(G4FError):
+    """The disk: what is said cannot be kept, or what was kept cannot be read."""
+
+
+class DamagedError(StoreError):
+    """The file is no database, or a broken one."""

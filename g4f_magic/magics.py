@@ -16,10 +16,12 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
-from .conversation import Cell, Conversation, Turn
+from .conversation import Conversation, Turn
+from .display.stop import ClickProbe, StopBar
 from .errors import G4FError, UsageError
+from .front_end import FrontEnd
 from .messages import Answer
-from .options import split_options
+from .options import request_fields, split_options
 from .portal import Interrupts
 from .prompt import expand
 from .warmup import WarmUp
@@ -51,7 +53,9 @@ class ChatMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.conversation = Conversation()
-        self.warm_up = WarmUp()
+        self._front_end = FrontEnd(shell)
+        self._clicks = ClickProbe(shell)
+        self.warm_up = WarmUp(self._clicks.start if self._front_end.cell() else None)
         self._shown: Answer | None = None
 
     @no_var_expand
@@ -61,10 +65,18 @@ class ChatMagics(Magics):
     @argument("-p", "--provider", metavar="NAME_OR_URL", help="provider's name, or a base URL")
     @argument("-s", "--system", metavar="TEXT", help="system prompt from here on; '' removes it")
     @argument("-t", "--temperature", type=float, metavar="T", help="passed on to the model")
+    @argument("--top-p", type=float, metavar="P", help="as all of these up to --param")
     @argument("--max-tokens", type=int, metavar="N", help="longest answer, in tokens")
+    @argument("--stop", action="append", metavar="TEXT", help="where to end; may be repeated")
+    @argument("--seed", type=int, metavar="N", help="for the same answer to the same prompt")
+    @argument("--reasoning-effort", metavar="LEVEL", help="low, medium, high …")
+    @argument("-n", type=int, metavar="N", help="how many pictures")
+    @argument("--size", metavar="WxH", help="of pictures, in pixels")
+    @argument("--param", action="append", metavar="KEY=JSON", help="any other request field")
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
+    @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
     @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
     @argument("--timeout", type=float, metavar="S", help="seconds without any byte (60)")
@@ -93,10 +105,13 @@ class ChatMagics(Magics):
 
     def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
         options, words = self._parse(line)
-        text = words if cell is None else "\n".join(filter(None, (words, cell.strip("\n"))))
+        if options.show:
+            return self._show_again(words + (cell or ""))
+        body = None if cell is None else self._front_end.as_written(line, cell).strip("\n")
+        text = words if body is None else "\n".join(filter(None, (words, body)))
         if text.strip():
             prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
-            return self._ask(prompt, options, is_cell=cell is not None)
+            return self._ask(prompt, options)
         if cell is not None:
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
@@ -128,9 +143,9 @@ class ChatMagics(Magics):
             raise UsageError(message)
         return options, words
 
-    def _ask(self, prompt: str, options: argparse.Namespace, *, is_cell: bool) -> Answer:
+    def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | None:
         with Interrupts() as interrupts:
-            answer, failure = self._converse(prompt, options, interrupts, is_cell=is_cell)
+            answer, failure = self._converse(prompt, options, interrupts)
         if options.out:
             self.shell.user_ns[options.out] = answer
         if failure is not None:
@@ -138,28 +153,57 @@ class ChatMagics(Magics):
         if interrupts.arrived:
             message = f"Stopped after {answer.elapsed_s:.1f} s; what had arrived is kept."
             raise Stopped(message)
+        return self._result(answer)
+
+    def _result(self, answer: Answer) -> Answer | None:
+        """Return the answer that was shown as the result of the cell, and show it no more."""
+        if self._front_end.is_terminal and self._front_end.is_whole_cell():
+            self.shell.displayhook.update_user_ns(answer)  # which else writes an empty "Out[1]:"
+            return None
         self._shown = answer
         return answer
 
     def _converse(
-        self, prompt: str, options: argparse.Namespace, stop: Interrupts, *, is_cell: bool
+        self, prompt: str, options: argparse.Namespace, stop: Interrupts
     ) -> tuple[Answer, BaseException | None]:
         """Send the turn and draw its answer; return it, and the error that ended it."""
         from .call import start_call
         from .display.card import QuietCard, follow, open_card
 
+        def open_bar(header: str) -> StopBar | None:
+            # Without a cell's name the page is not one that asked for the subshell.
+            can_click = turn.cell is not None and self._clicks.has_answered
+            return StopBar(header, stop.stop) if can_click else None
+
         target = self._target(options)
-        turn = Turn(prompt, system=options.system, starts_afresh=options.new, cell=self._cell())
+        turn = Turn(
+            prompt, system=options.system, starts_afresh=options.new, cell=self._front_end.cell()
+        )
         conversation = Conversation("alone") if options.alone else self.conversation
         conversation.add(turn)
-        sampling = {"temperature": options.temperature, "max_tokens": options.max_tokens}
-        params = {name: value for name, value in sampling.items() if value is not None}
+        params = request_fields(options)
         messages = conversation.messages(turn)
         call = start_call(target.provider, target.model, messages, **target.params(), **params)
-        may_clear = is_cell or self._is_whole_cell()
-        card = QuietCard() if options.quiet else open_card(self.shell, may_clear=may_clear)
+        if turn.cell is not None and not options.quiet:
+            self._clicks.start()  # if it is not started yet; while the request is on its way
+        may_clear = self._front_end.is_whole_cell()
+        card = (
+            QuietCard() if options.quiet else open_card(self.shell, open_bar, may_clear=may_clear)
+        )
         turn.answer = follow(call, card, stop)
         return turn.answer, call.failure
+
+    def _show_again(self, text: str) -> Answer | None:
+        """Show the last answer; one drawn while the page was reloaded is not whole there."""
+        if text.strip():
+            message = "--show asks nothing, so it takes no prompt"
+            raise UsageError(message, hint="%chat --show")
+        answers = [turn.answer for turn in self.conversation.turns if turn.answer is not None]
+        if not answers:
+            message = "there is no answer to show yet"
+            raise UsageError(message)
+        self.show(answers[-1])
+        return self._result(answers[-1])
 
     def _target(self, options: argparse.Namespace) -> Target:
         from .config import target
@@ -181,30 +225,20 @@ class ChatMagics(Magics):
         parts = (target.name, f"conversation {self.conversation.name!r}", count)
         return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
 
-    def _cell(self) -> Cell | None:
-        """Return the cell that runs, where the front end names it."""
-        parent = self._parent()
-        cell_id = parent.get("metadata", {}).get("cellId")
-        if not cell_id:
-            return None
-        return Cell(str(cell_id), str(parent.get("header", {}).get("msg_id", "")))
-
-    def _is_whole_cell(self) -> bool:
-        """Tell whether the line magic that runs is all there is in its cell."""
-        code = self._parent().get("content", {}).get("code", "").strip()
-        return code.startswith("%chat") and "\n" not in code
-
-    def _parent(self) -> dict[str, Any]:
-        kernel = getattr(self.shell, "kernel", None)
-        parent: dict[str, Any] = kernel.get_parent("shell") if kernel is not None else {}
-        return parent
-
     def _without_stack(self, error: G4FError) -> G4FError:
         """Let IPython show what happened and what to do, and no stack unless asked."""
         if self.shell.InteractiveTB.mode != "Verbose":
-            lines = [f"{type(error).__name__}: {error}", *([error.hint] if error.hint else [])]
+            name = type(error).__name__
+            if self.shell.colors.lower() != "nocolor":
+                name = f"\x1b[31m{name}\x1b[0m"
+            lines = [f"{name}: {error}", *([error.hint] if error.hint else [])]
             error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         return error
+
+    def close(self) -> None:
+        """Stop what goes on beside the cells."""
+        self.warm_up.stop()
+        self._clicks.close()
 
     def forget_shown(self, *_: object) -> None:
         """Let a later cell show the answer that this one has shown."""
@@ -246,7 +280,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("chat", None)
     magics.shell.display_formatter.ipython_display_formatter.pop(Answer, None)
     shell.configurables.remove(magics)
-    magics.warm_up.stop()
+    magics.close()
     shell.events.unregister("pre_run_cell", magics.forget_shown)
     shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)
     shell.events.unregister("post_run_cell", magics.warm_up.cell_ended)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from .errors import UsageError
+from .image_bytes import SUFFIXES, pixels
+
+if TYPE_CHECKING:
+    import os
 
 
 class Message(TypedDict, total=False):
@@ -31,11 +38,15 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of a function that the model asks for; ``arguments`` is JSON text."""
+    """A call of a function that the model asks for; ``arguments`` is JSON text.
+
+    ``after`` is how many characters of the answer's text the model wrote before.
+    """
 
     id: str
     name: str
     arguments: str
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +113,55 @@ class Waiting:
 class Image:
     """A picture: its bytes and media type, or the URL where it lies.
 
-    ``revised_prompt`` is what the service made of the prompt, if it said.
+    ``revised_prompt`` is what the service made of the prompt, if it said;
+    ``trouble`` is why a cell could not fetch the bytes from the URL, if it tried.
     """
 
     data: bytes = b""
     media_type: str = ""
     url: str = ""
     revised_prompt: str = ""
+    trouble: str = ""
+
+    @property
+    def width(self) -> int | None:
+        """The width in pixels; None where the bytes do not tell, or are not here."""
+        size = pixels(self.data)
+        return size and size[0]
+
+    @property
+    def height(self) -> int | None:
+        """The height in pixels; None where the bytes do not tell, or are not here."""
+        size = pixels(self.data)
+        return size and size[1]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture and return where; a path without suffix gets the right one.
+
+        Raises ``UsageError`` where there is only a URL, or where the path cannot
+        be written.
+        """
+        if not self.data:
+            message = f"the bytes of the picture are not here, only its address {self.url!r}"
+            raise UsageError(message, hint=self.trouble or "a browser opens the address")
+        target = Path(path).expanduser()
+        try:
+            if not target.suffix:
+                target = target.with_name(target.name + SUFFIXES.get(self.media_type, ""))
+            target.write_bytes(self.data)
+        except (OSError, ValueError) as error:  # the latter for what is no name of a file
+            reason = getattr(error, "strerror", None) or error
+            message = f"the picture cannot be saved as {str(target)!r}: {reason}"
+            raise UsageError(message) from error
+        return target
 
     def __repr__(self) -> str:
         """Name the type and size; never the bytes."""
-        return (
-            f"Image({self.url!r})"
-            if self.url
-            else f"Image({self.media_type}, {len(self.data)} bytes)"
-        )
+        if not self.data:
+            return f"Image({self.url!r})"
+        size = pixels(self.data)
+        told = [f"{size[0]}×{size[1]}"] if size else []
+        return f"Image({', '.join([self.media_type, *told, f'{len(self.data)} bytes'])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +210,9 @@ class Answer:
 
     Times are in seconds since the request was made; ``first_token_s`` is None
     until something arrived. ``request`` is what was sent, without keys, and
-    ``attempt`` counts the requests, of which the last gave the answer.
+    ``attempt`` counts the requests, of which the last gave the answer;
+    ``activity`` is what goes on where no text is to be expected, such as
+    ``making a picture``.
     """
 
     text: str = ""
@@ -184,6 +231,7 @@ class Answer:
     parsed: Any = None
     cached: bool = False
     attempt: int = 1
+    activity: str = ""
 
     @property
     def code(self) -> str:

@@ -1,14 +1,18 @@
-"""Where the options of a magic end and the literal text begins."""
+"""The options of a magic: where they end, and what of them goes into the request."""
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
+
+_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "n", "size")
 
 
 def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str], str]:
@@ -36,6 +40,26 @@ def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str]
         arguments.append(f"{option}={value}")  # argparse takes this form for every value
         rest = rest.lstrip()
     return arguments, rest
+
+
+def request_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a request that options name, as they are; raises ``UsageError``."""
+    fields = {name: getattr(options, name) for name in _FIELDS}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return fields | dict(_param(given) for given in options.param or ())
+
+
+def _param(given: str) -> tuple[str, Any]:
+    """Return the name and the value of ``KEY=JSON``."""
+    name, equals, value = given.partition("=")
+    try:
+        if name and equals:
+            return name, json.loads(value)
+    except ValueError:
+        pass
+    message = f"--param {given!r} is not KEY=JSON"
+    hint = """--param 'user="me"' and --param 'logit_bias={"50256": -100}' are"""
+    raise UsageError(message, hint=hint)
 
 
 def _option_of(word: str, takes_value: Mapping[str, bool]) -> tuple[str, bool]:

@@ -11,8 +11,16 @@ import functools
 import math
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Mapping,
+)
 from contextlib import suppress
+from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,6 +39,10 @@ Proxies: TypeAlias = str | Mapping[str, str] | None
 
 TlsSetting: TypeAlias = "ssl.SSLContext | str | os.PathLike[str] | bool"
 """How certificates are checked: a context, a file or folder of authorities, or the usual ones."""
+
+Gate: TypeAlias = Callable[[str, int, bool], Awaitable[str]]
+"""From host, port and whether a proxy is on the way to the address to connect to, empty
+where the host itself says it; raises where nothing may go."""
 
 _Trust: TypeAlias = "ssl.SSLContext | str | bool"
 
@@ -55,6 +67,7 @@ class Way:
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
+        self.place = ""
         self.proxy = ""
         self.is_new = False
         self.is_at_proxy = False
@@ -97,14 +110,18 @@ def _refuse_nonsense(error: BaseException) -> None:
         raise httpx.ProxyError(message) from error
 
 
-async def client_for(service: Service | None, proxy: str, verify: TlsSetting) -> httpx.AsyncClient:
+async def client_for(
+    service: Service | None, proxy: str, verify: TlsSetting, *, is_pinned: bool = False
+) -> httpx.AsyncClient:
     """Return this event loop's client for a service in the process, or for a way out.
 
-    ``proxy`` is a URL, empty for none. Raises ``UsageError`` for what cannot be used.
+    ``proxy`` is a URL, empty for none. Requests that are ``is_pinned`` to an address
+    have a client of their own, as a connection serves whatever bears its address.
+    Raises ``UsageError`` for what cannot be used.
     """
     clients = await _clients_of_this_loop()
     authorities = _authorities(verify)
-    key: Hashable = (service, proxy, authorities)
+    key: Hashable = (service, proxy, authorities, is_pinned)
     if key not in clients:
         clients[key] = (
             _new_client(_tls_context(authorities), proxy)
@@ -112,6 +129,17 @@ async def client_for(service: Service | None, proxy: str, verify: TlsSetting) ->
             else httpx.AsyncClient(transport=_ServiceTransport(service))
         )
     return clients[key]
+
+
+async def pin(outgoing: httpx.Request, gate: Gate, *, is_proxied: bool) -> None:
+    """Direct a request to the address that a gate returns; what it asks for bears its name."""
+    url = outgoing.url
+    host = url.raw_host.decode("ascii")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    address = await gate(host, port, is_proxied)
+    outgoing.url = url.copy_with(host=address or host, username=None, password=None)
+    outgoing.extensions["sni_hostname"] = host
+    outgoing.headers["Connection"] = "close"  # or other names at this address would share it
 
 
 async def warm_up() -> None:
@@ -140,6 +168,16 @@ def without_login(proxy: str) -> str:
     """Return a proxy's URL without its name and password."""
     url = httpx.URL(proxy)
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def tls_error(error: Exception) -> ssl.SSLError | None:
+    """Return why an encrypted connection cannot be set up, or None; a break is no reason."""
+    if not isinstance(error, httpx.ConnectError):
+        return None
+    cause: BaseException | None = error
+    for _ in range(2):  # httpcore's error, then the reason; further down is not about this
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
 
 
 def _is_exempt(url: httpx.URL, name: str) -> bool:
@@ -176,7 +214,7 @@ def _new_client(tls: ssl.SSLContext, proxy: str) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
     try:
         way = _proxy(proxy, tls) if proxy else None
-        return httpx.AsyncClient(verify=tls, limits=limits, proxy=way, trust_env=False)
+        client = httpx.AsyncClient(verify=tls, limits=limits, proxy=way, trust_env=False)
     except ImportError as error:
         message = "a SOCKS proxy needs the package socksio, which is not installed"
         raise UsageError(message, hint="pip install 'g4f-magic[socks]'") from error
@@ -184,6 +222,8 @@ def _new_client(tls: ssl.SSLContext, proxy: str) -> httpx.AsyncClient:
         message = "the proxy's address cannot be used"
         hint = "a proxy looks like http://name:password@host:port"
         raise UsageError(message, hint=hint) from None  # httpx quotes parts of the password
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return client
 
 
 def _proxy(proxy: str, tls: ssl.SSLContext) -> httpx.Proxy:

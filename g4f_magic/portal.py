@@ -87,9 +87,13 @@ class Interrupts:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._after if self.arrived else self._previous)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def stop(self) -> None:
+        """Do what SIGINT does; from any thread."""
         if not self.arrived:
             self.arrived, self._arrived_at = True, time.monotonic()
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()
 
     def _after(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._arrived_at > _ONE_PRESS_S:

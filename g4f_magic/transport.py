@@ -18,7 +18,18 @@ import httpx
 
 from .errors import NetworkError, NetworkTimeoutError, ResponseError, UsageError
 from .messages import Waiting
-from .pool import Proxies, TlsSetting, Way, client_for, proxy_for, warm_up, without_login
+from .pool import (
+    Gate,
+    Proxies,
+    TlsSetting,
+    Way,
+    client_for,
+    pin,
+    proxy_for,
+    tls_error,
+    warm_up,
+    without_login,
+)
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -76,6 +87,9 @@ class Request:
     ``timeout_s`` bounds the time without any byte; ``max_retries`` counts sends
     after the first; ``is_hopeless`` says of an error's status and body that
     sending again cannot help; ``provider`` names the service in errors.
+
+    ``gate`` is for a URL that a stranger gave: with it redirects may lead to any host
+    that it lets pass, and the login in a URL is left out.
     """
 
     method: str
@@ -88,6 +102,7 @@ class Request:
     timeout_s: float = READ_TIMEOUT_S
     max_retries: int = 2
     service: Service | None = None
+    gate: Gate | None = None
     is_hopeless: Callable[[int, bytes], bool] = field(default=lambda _status, _body: False)
 
 
@@ -208,13 +223,16 @@ async def _send(request: Request, way: Way) -> httpx.Response:
 
 
 async def _follow(request: Request, way: Way) -> httpx.Response:
-    """Send and follow redirects on the same host, with the method and body kept."""
+    """Send and follow redirects to where they may lead, with the method and body kept."""
     timeout = httpx.Timeout(request.timeout_s, connect=way.limit_s)
-    headers, url = _without_login(_checked_headers(request.headers), _checked_url(request.url))
+    headers, url = _checked_headers(request.headers), _checked_url(request.url)
+    is_pinned = request.gate is not None
+    if not is_pinned:
+        headers, url = _without_login(headers, url)
     for _ in range(_MOST_REDIRECTS):
         proxy = "" if request.service else proxy_for(url, request.proxies)
-        client = await client_for(request.service, proxy, request.verify)
-        way.proxy = proxy and without_login(proxy)
+        client = await client_for(request.service, proxy, request.verify, is_pinned=is_pinned)
+        way.proxy, way.place = proxy and without_login(proxy), url.netloc.decode("ascii")
         outgoing = client.build_request(
             request.method,
             url,
@@ -223,6 +241,8 @@ async def _follow(request: Request, way: Way) -> httpx.Response:
             timeout=timeout,
             extensions={"trace": way.note},
         )
+        if request.gate is not None:
+            await pin(outgoing, request.gate, is_proxied=bool(proxy))
         response = await way.send(client, outgoing)
         if way.proxy and url.scheme == "http" and _is_of_proxy(response):
             await response.aclose()
@@ -261,10 +281,10 @@ def _is_of_proxy(response: httpx.Response) -> bool:
 def _onward(url: httpx.URL, response: httpx.Response, request: Request) -> httpx.URL:
     """Return where a redirect leads, if the key may go there: the same host and port."""
     onward = url.join(response.headers["location"])  # whose form httpx has checked
-    if (onward.host, onward.port) == (url.host, url.port) and onward.scheme in {
-        url.scheme,
-        "https",
-    }:
+    is_same_place = (onward.host, onward.port) == (url.host, url.port)
+    if onward.scheme in {url.scheme, "https"} and is_same_place:
+        return onward
+    if onward.scheme in {"http", "https"} and request.gate is not None:
         return onward
     place = f"{onward.scheme}://{onward.netloc.decode('ascii')}"
     message = f"{url.host} redirects to another place, {place}"
@@ -312,7 +332,7 @@ def back_off_s(retry: int) -> float:
 def _is_final(error: Exception, way: Way) -> bool:
     """Tell whether sending again cannot help, or would only double the wait."""
     is_slow_proxy = way.is_at_proxy and isinstance(error, httpx.ConnectTimeout)
-    return isinstance(error, _FINAL) or is_slow_proxy or _tls_error(error) is not None
+    return isinstance(error, _FINAL) or is_slow_proxy or tls_error(error) is not None
 
 
 def _without_stack(error: Exception) -> Exception:
@@ -323,13 +343,13 @@ def _without_stack(error: Exception) -> Exception:
 
 def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
     """Return our error for one of httpx's; the mapping is tested against its whole tree."""
-    host = httpx.URL(request.url).netloc.decode("ascii", "replace")
+    host = way.place or httpx.URL(request.url).netloc.decode("ascii")
     name = request.provider or host
     why = str(error) or type(error).__name__
     kind, hint = NetworkError, "run the cell again"
     if isinstance(error, httpx.TimeoutException):
         kind = NetworkTimeoutError
-    if (tls := _tls_error(error)) is not None:
+    if (tls := tls_error(error)) is not None:
         message, hint = _tls_trouble(tls, host, way)
     elif isinstance(error, httpx.ProxyError) or way.is_at_proxy:
         message, hint = _proxy_trouble(error, host, way)
@@ -366,16 +386,6 @@ def _proxy_trouble(error: Exception, host: str, way: Way) -> tuple[str, str]:
     if "not speak" in why:
         return message, _WRONG_SCHEME
     return message, "is the service's address right, and does the proxy let you go there?"
-
-
-def _tls_error(error: Exception) -> ssl.SSLError | None:
-    """Return why an encrypted connection cannot be set up, or None; a break is no reason."""
-    if not isinstance(error, httpx.ConnectError):
-        return None
-    cause: BaseException | None = error
-    for _ in range(2):  # httpcore's error, then the reason; further down is not about this
-        cause = cause and (cause.__cause__ or cause.__context__)
-    return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
 
 
 def _tls_trouble(error: ssl.SSLError, host: str, way: Way) -> tuple[str, str]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _IDLE_S = 0.3
 _STEPS = (
@@ -14,14 +18,19 @@ _STEPS = (
     "markdown_it",
     "g4f_magic.config",
     "g4f_magic.call",
+    "g4f_magic.keeper",
     "g4f_magic.display.card",
 )
 
 
 class WarmUp:
-    """Works through the imports in short steps, pausing whenever a cell runs."""
+    """Works through the imports in short steps, pausing whenever a cell runs.
 
-    def __init__(self) -> None:
+    ``last`` is called at the end, in the thread of the warm-up.
+    """
+
+    def __init__(self, last: Callable[[], None] | None = None) -> None:
+        self._last = last
         self._idle = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -52,6 +61,8 @@ class WarmUp:
             with suppress(ImportError):  # the first chat will say so, where it can be read
                 import_module(step)
         self._make_client()
+        if self._last is not None:
+            self._last()
 
     def _wait_until_quiet(self) -> None:
         """Return when no cell has run for a moment."""

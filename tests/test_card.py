@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -100,10 +101,23 @@ def test_pieces_that_are_harmless_alone_are_so_together() -> None:
 def test_markup_in_a_thought_stays_harmless() -> None:
     """What a model thinks is as foreign as what it says."""
     screen = Screen()
-    thinking = Answer(reasoning=f"```\n{HOSTILE}\n```", state="streaming")
+    thinking = Answer(reasoning=f"```\n{HOSTILE}\n```\n{HOSTILE}", state="streaming")
     CellCard(screen).draw(thinking)  # type: ignore[arg-type]  # the two methods that it uses
-    assert HOSTILE not in screen.text
+    rendered = MarkdownIt("commonmark", {"html": True}).render(screen.text)
+    assert "img src" in rendered
+    assert "<img" not in rendered
     assert HOSTILE not in document(Answer(reasoning=HOSTILE, text=HOSTILE))["text/markdown"]
+
+
+def test_text_from_right_to_left_is_told_to_the_browser() -> None:
+    """Arabic set from the left is hard to read; code set from the right even more so."""
+    hello, one = "\u0645\u0631\u062d\u0628\u0627", "\u0648\u0627\u062d\u062f"  # Arabic
+    text = f"{hello}\n- {one}\n\nplain\n\n```\nx = 1  # {hello}\n```\n\n> {one}"
+    shown = document(Answer(text=text))["text/markdown"]
+    rendered = MarkdownIt("commonmark", {"html": True}).render(shown)
+    directed = re.findall(r'<div dir="auto">(.*?)</div>', rendered, re.DOTALL)
+    assert [re.sub(r"<[^>]*>", "", block).strip() for block in directed] == [hello, one, one]
+    assert document(Answer(text="plain"))["text/markdown"].startswith("plain")
 
 
 def test_a_name_is_no_markup() -> None:

@@ -273,9 +273,49 @@ def test_alone_sends_and_keeps_no_history(service: Any) -> None:
 def test_sampling_options_are_passed_on(service: Any) -> None:
     """What the model can do is decided there, not here."""
     server, ask = service(stream_script(["ok"]))
-    ask("one", options="--new -t 0.25 --max-tokens 7")
-    request = server.requests[-1].json
-    assert (request["temperature"], request["max_tokens"]) == (0.25, 7)
+    ask("one", options="--new")
+    plain = server.requests[-1].json
+    sampling = "-t 0.25 --top-p 0.5 --max-tokens 7 --stop END --stop '. ' --seed 3"
+    more = """--reasoning-effort low --param 'user="me"' --param logit_bias={"50256":-100}"""
+    ask("one", options=f"--new {sampling} {more}")
+    fields = server.requests[-1].json
+    assert {name: value for name, value in fields.items() if name not in plain} == {
+        "temperature": 0.25,
+        "top_p": 0.5,
+        "max_tokens": 7,
+        "stop": ["END", ". "],
+        "seed": 3,
+        "reasoning_effort": "low",
+        "user": "me",
+        "logit_bias": {"50256": -100},
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why does\n    >>> x\n    ... y\nfail?",
+        ">>> 1 + 1\n2",
+        "    indented\n      more",
+        "In [1]: x = 1\nOut[1]: 2",
+        "a\n   \nb",
+        "$ ls\n!ls\n%time x\n?x",
+    ],
+)
+def test_a_session_pasted_into_a_prompt_stays_whole(service: Any, text: str) -> None:
+    """IPython takes prompts of shells out of code, and a cell's body for code."""
+    server, ask = service(stream_script(["ok"]))
+    ask(text, options="--new")
+    assert messages_of(server) == [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize("given", ["user", "user=me", "=1", "a={"])
+def test_a_field_that_is_no_json_is_not_sent(service: Any, given: str) -> None:
+    """The service would answer with an error about something else."""
+    server, ask = service(stream_script(["ok"]))
+    run = ask("one", options=f"--param {given}")
+    assert f"--param {given!r} is not KEY=JSON" in str(run.error)
+    assert not server.requests
 
 
 def test_the_answer_is_the_result_and_is_shown_once(service: Any, chat: Kernel) -> None:

@@ -29,15 +29,15 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "messages", "secret", "service", "version"),
+    ("errors", "image_bytes", "messages", "secret", "service", "version"),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
-    ("call", "client", "shapes", "shaping", "streams"),
-    ("catalogue", "store"),
-    ("conversation", "prompt", "tools"),
+    ("call", "client", "fetching", "shapes", "shaping", "streams"),
+    ("cache", "catalogue", "database", "keeper", "owners", "rows", "saved", "schema", "store"),
+    ("adoption", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
-    ("config", "options"),
+    ("config", "formats.*", "front_end", "options"),
     ("warmup",),
     ("magics",),
     ("__init__",),
@@ -51,7 +51,7 @@ OWNERS = {
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
-    "sqlite3": ("store",),
+    "sqlite3": ("database",),
 }
 HEAVY = ("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "pydantic", "sqlite3", "ssl")
 # The kernel has these already; the others of HEAVY wait for the first use of a magic.

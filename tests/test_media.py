@@ -197,6 +197,7 @@ def test_the_client_sends_media(byte_server: StartServer) -> None:
         (Path(), "'.' cannot be read"),
         ("a\0b", "cannot be read"),
         (b"", "media of 0 bytes holds no data"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "neither a picture nor a sound"),
         (b"%PDF-1.7", "media of 8 bytes is neither a picture nor a sound"),
         ((b"%PDF-1.7", "paper.pdf"), "'paper.pdf' is neither a picture nor a sound"),
         ((b"%PDF-1.7", None), "media of 8 bytes is neither"),

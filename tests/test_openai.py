@@ -38,6 +38,7 @@ from g4f_magic.errors import (
     ResponseError,
     UsageError,
 )
+from g4f_magic.image_bytes import media_type
 from g4f_magic.messages import (
     FinishReason,
     Image,
@@ -48,7 +49,6 @@ from g4f_magic.messages import (
     Usage,
 )
 from g4f_magic.providers import OpenaiChat, OpenaiTemplate, get_provider
-from g4f_magic.providers.pictures import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

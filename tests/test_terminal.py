@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
+from support.byteserver import DONE, END, ByteServer, Exchange, chunked, delta, finish, sse_head
 from support.environment import clean_environment
+from support.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
 ROOT = Path(__file__).parent.parent
+IPYTHON = [sys.executable, "-m", "IPython", "--no-banner"]
+RED = "\x1b[31m"
+MAGENTA_BACK = "\x1b[45m"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What IPython starts with: a profile of its own, and the package of this tree."""
+    return clean_environment() | {"IPYTHONDIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 def run(code: str, tmp_path: Path) -> str:
     """Run lines in terminal IPython; returns what it printed."""
     script = tmp_path / "session.ipy"
     script.write_text("%load_ext g4f_magic\n" + code)
-    environment = clean_environment() | {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", str(script)]
+    command = [*IPYTHON, "--colors=NoColor", str(script)]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
     )
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """IPython in a terminal, with the extension loaded."""
+    with Terminal(IPYTHON, environment(tmp_path), cwd=tmp_path) as started:
+        started.wait_for("In [1]:")
+        started.type("%load_ext g4f_magic")
+        started.wait_for("In [2]:")
+        yield started
 
 
 def test_the_answer_is_printed_once(tmp_path: Path) -> None:
@@ -43,3 +70,72 @@ def test_an_error_is_two_lines(tmp_path: Path) -> None:
     printed = run("%chat -m demo-error 401\n", tmp_path)
     assert "401" in printed
     assert "Traceback" not in printed
+
+
+def test_an_answer_is_read_while_it_comes_and_stopped_by_ctrl_c(terminal: Terminal) -> None:
+    """A wrong turn of a long answer is left with the key that leaves everything else."""
+    terminal.type("%%chat -m demo-slow", "Explain a p-value,", "please", "", "")
+    assert "In [3]:" not in terminal.wait_for("not a language model")
+    terminal.press("C-c")
+    shown = terminal.wait_for("In [3]:")
+    assert shown.count("Stopped after") == 1
+    assert "Traceback" not in shown
+    assert "KeyboardInterrupt" not in shown
+    terminal.type("6 * 7")
+    assert "42" in terminal.wait_for("In [4]:")
+
+
+def test_an_error_stands_out_by_its_colour(terminal: Terminal) -> None:
+    """Among lines of text an error is overlooked."""
+    terminal.type("%chat -m demo-error 401")
+    terminal.wait_for("In [3]:")
+    assert f"{RED}ResponseError" in terminal.screen(colours=True)
+
+
+def test_the_figures_stand_below_the_answer(terminal: Terminal, byte_server: StartServer) -> None:
+    """Glued to its last word they look like a part of it."""
+    is_seen = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(sse_head() + chunked(delta("the last word")))
+        exchange.wait(is_seen)
+        exchange.send(chunked(finish() + DONE) + END)
+
+    terminal.type(f"%chat -p {byte_server(script).url}/v1 -m m hi")
+    terminal.wait_for("the last word")
+    is_seen.set()
+    assert "the last word\n\nm · " in terminal.wait_for("In [3]:")
+
+
+def test_the_result_is_kept_without_a_word(terminal: Terminal) -> None:
+    """An empty ``Out[2]:`` under each answer looks like something missing."""
+    terminal.type("%%chat", "Hello", "", "")
+    terminal.wait_for("In [3]:")
+    terminal.type("%chat Hello")
+    assert "Out[" not in terminal.wait_for("In [4]:")
+    terminal.type("Out[3] is _, 'language model' in Out[2].text")
+    terminal.wait_for("(True, True)")
+    terminal.type("answer = %chat Hello")
+    terminal.wait_for("In [6]:")
+    terminal.type("'language model' in answer.text")
+    terminal.wait_for("Out[6]: True")
+
+
+def test_a_model_does_not_drive_the_terminal(terminal: Terminal, byte_server: StartServer) -> None:
+    """Escape sequences wipe the screen, name the window, or write over what stood there."""
+    hostile = ("\x1b]0;taken\x07", "\x1b[2J\x1b[H", f"{MAGENTA_BACK}red", "\rover", "\x9b45mred")
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(sse_head())
+        for text in ("stands ", *hostile, " done"):
+            exchange.send(chunked(delta(text)))
+        exchange.send(chunked(finish() + DONE) + END)
+
+    title = terminal.title
+    terminal.type(f"%chat -p {byte_server(script).url}/v1 -m m hi")
+    shown = terminal.wait_for("In [3]:")
+    assert "%load_ext" in shown
+    assert "stands" in shown
+    assert "done" in shown
+    assert terminal.title == title
+    assert MAGENTA_BACK not in terminal.screen(colours=True)

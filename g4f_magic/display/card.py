@@ -10,31 +10,35 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from . import footer
 from .document import ending, is_empty_failure, printable, publish_document
-from .markdown import close_open_fence, finished_length, neutralise, split_open_block
+from .images import image_outputs
+from .markdown import close_open_fence, finished_length, split_open_block
+from .pieces import folded_reasoning, open_reasoning, shown_text, text_with_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from threading import Event
 
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ..messages import Answer
+    from ..messages import Answer, ToolCall
 
-_SETTLE_SIZE = 480  # finished blocks move out of the tail in portions of this size
-_FREEZE_SIZE = 2048  # and are never sent again once this much stands together
-_FEWEST_FREEZES = 8  # of a growing text, since JupyterLab shows 50 outputs of a cell
-_LONGEST_TAIL = 4096
-_SHOWN_THOUGHT = 400
+_FREEZE_SIZE = 2048  # finished blocks are never sent again once this much stands together
+_FEWEST_FREEZES = 12  # of a growing text, since JupyterLab shows 50 outputs of a cell
+# JupyterLab halves the space below the last block of an output; this block takes none itself.
+_GAP = "\n\n<div></div>"
 
 _FASTEST_S = 0.1
-_RELAXED_S = 0.17  # from here on: an envelope costs 0.7 KB however little is new
+_RELAXED_S = 0.25
 _RELAXED_FROM = 2048
-_SLOWEST_S = 1.0
-_BYTES_A_SECOND = 40_000  # faster than anyone reads
+_ENVELOPE_BYTES = 750  # of a message, however little is in it
+_SENT_PER_BYTE = 14  # at most, of an answer that comes faster than one reads
+_BYTES_A_SECOND = 40_000  # where a block has no end
 _TICK_S = 1.0
 _FIRST_TICK_S = 0.4
 _WAIT_STEP_S = 0.05
@@ -79,6 +83,22 @@ class Stopping(Protocol):
     arrived: bool
 
 
+class Bar(Protocol):
+    """A row above the answer, as `StopBar`."""
+
+    def show(self, publisher: DisplayPublisher) -> None:
+        """Put it below what the cell shows so far."""
+        ...
+
+    def name(self, header: str) -> None:
+        """Say who answers."""
+        ...
+
+    def close(self) -> None:
+        """Take it away."""
+        ...
+
+
 def follow(call: Growing, card: Card, stop: Stopping) -> Answer:
     """Draw an answer until it ends or is stopped; return what it came to."""
     pace = _Pace()
@@ -118,8 +138,15 @@ class _Pace:
             return (_TICK_S if self._has_drawn else _FIRST_TICK_S) - since
         if answer.first_token_s is None or not self._has_text:
             return 0.0
-        at_least = _FASTEST_S if len(answer.text) < _RELAXED_FROM else _RELAXED_S
-        return min(_SLOWEST_S, max(at_least, backlog / _BYTES_A_SECOND)) - since
+        return max(_FASTEST_S, self._worth_s(answer, backlog), backlog / _BYTES_A_SECOND) - since
+
+    def _worth_s(self, answer: Answer, backlog: int) -> float:
+        """Return how long to wait until what is new is worth sending the tail again."""
+        arriving_s = answer.elapsed_s - (answer.first_token_s or 0.0)
+        if len(answer.text) < _RELAXED_FROM or arriving_s <= 0:
+            return 0.0
+        arriving = len(answer.text) / arriving_s
+        return min(_RELAXED_S, (_ENVELOPE_BYTES + backlog) / _SENT_PER_BYTE / arriving)
 
     def drew(self, answer: Answer) -> None:
         """Note that the answer was drawn as it stood."""
@@ -129,64 +156,99 @@ class _Pace:
 
 
 class CellCard:
-    """Draws in outputs of a cell that has no other output; one stays in the end."""
+    """Draws in outputs of a cell that has no other output; one stays in the end.
 
-    def __init__(self, publisher: DisplayPublisher) -> None:
+    An output is left for good where a block ends that was not shown before, so that
+    what is on the screen never moves into another output. ``open_bar`` gives the bar
+    with a Stop button, or None where no click arrives.
+    """
+
+    def __init__(
+        self, publisher: DisplayPublisher, open_bar: Callable[[str], Bar | None] = lambda _: None
+    ) -> None:
         self._publisher = publisher
-        self._settled = 0  # how much of the text stands in outputs above the tail
+        self._open_bar = open_bar
+        self._bar: Bar | None = None
+        self._head = ""  # what stands above the text in the first output
+        self._has_begun = False
+        self._has_folded = False
+        self._frozen = 0  # how much of the text stands in outputs above the tail
         self._opening = ""  # the fence or table head that the tail goes on with
-        self._settled_text = ""  # of the output above the tail, as the model wrote it
-        self._settled_head = ""
-        self._settled_id = ""
+        self._drawn = 0  # how much of the text is on the screen
         self._tail_id = ""
 
     def backlog(self, answer: Answer) -> int:
-        """Return the size of the open tail."""
-        return len(answer.text) - self._settled
+        """Return the size of the open tail, or of the thought before there is text."""
+        return len(answer.text) - self._frozen if answer.text else len(answer.reasoning)
 
     def draw(self, answer: Answer) -> None:
         """Send what is new: blocks that are finished, then the open tail with the status."""
-        head = _head(answer)
-        self._settle(answer.text, head)
-        text = neutralise(self._tail(answer.text)) if answer.text else thought(answer)
-        shown = with_status(text if self._settled else head + text, answer)
-        self._tail_id = _publish(self._publisher, shown, self._tail_id)
+        self._show_who(footer.header(answer))
+        if answer.text and answer.reasoning and not self._has_folded:
+            self._fold(answer.reasoning)
+        self._freeze(answer.text)
+        shown = text_with_calls(self._tail(answer.text), self._open_calls(answer))
+        shown = self._head + (shown if answer.text else open_reasoning(answer.reasoning) + shown)
+        self._publish(with_status(shown, answer))
+        self._drawn = len(answer.text)
 
     def close(self, answer: Answer) -> None:
         """Put one document in place of all that was drawn."""
-        if self._tail_id:
+        if self._has_begun:
             self._publisher.clear_output(wait=True)
         if not is_empty_failure(answer):
             publish_document(self._publisher, answer)
+        if self._bar is not None:
+            self._bar.close()  # only now, or its row would go before the document is there
+
+    def _show_who(self, header: str) -> None:
+        """Say in the bar who answers, or above the text as long as it can be changed there."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._bar = self._open_bar(header)
+            if self._bar is not None:
+                self._bar.show(self._publisher)
+        if self._bar is not None:
+            self._bar.name(header)
+        elif not (self._frozen or self._has_folded):
+            self._head = footer.small(header) + "\n\n"
+
+    def _fold(self, reasoning: str) -> None:
+        """Fold the thought in an output of its own, so that it stays open if it is opened."""
+        self._publish(self._head + folded_reasoning(reasoning))
+        self._head, self._tail_id, self._has_folded = "", "", True
 
     def _tail(self, text: str) -> str:
-        return self._opening + text[self._settled :]
+        return self._opening + text[self._frozen :]
 
-    def _settle(self, text: str, head: str) -> None:
-        """Move finished blocks out of the tail, and cut a block that grows too long."""
+    def _open_calls(self, answer: Answer) -> list[ToolCall]:
+        """Return the tool calls in the tail, with their places in it."""
+        moved = len(self._opening) - self._frozen
+        return [
+            replace(call, after=call.after + moved)
+            for call in answer.tool_calls
+            if call.after >= self._frozen
+        ]
+
+    def _freeze(self, text: str) -> None:
+        """Leave the tail where it stands, up to a place that is not on the screen yet."""
         tail = self._tail(text)
+        if len(tail) < max(_FREEZE_SIZE, len(text) // _FEWEST_FREEZES):
+            return
+        on_screen = len(self._opening) + self._drawn - self._frozen
         length, piece, opening = finished_length(tail), "", ""
-        if length >= _SETTLE_SIZE or (length and len(tail) > _LONGEST_TAIL):
+        if length >= max(on_screen, 1):
             piece = tail[:length]
-        elif len(tail) > _LONGEST_TAIL and (parts := split_open_block(tail, _LONGEST_TAIL // 2)):
+        elif parts := split_open_block(tail, on_screen):
             piece, length, opening = parts.head, parts.length, parts.opening
-        if length > len(self._opening) and piece:
+        if piece:
             # With the fence it goes on with, or its end would count as a beginning.
-            self._move(piece, "" if self._settled else head, len(text))
-            self._settled += length - len(self._opening)
-            self._opening = opening
+            self._publish(self._head + shown_text(piece) + _GAP)
+            self._frozen += length - len(self._opening)
+            self._head, self._tail_id, self._opening = "", "", opening
 
-    def _move(self, piece: str, head: str, so_far: int) -> None:
-        """Let the output above the tail take a piece, or the tail become that output."""
-        freeze_size = max(_FREEZE_SIZE, so_far // _FEWEST_FREEZES)
-        if self._settled_id and len(self._settled_text) + len(piece) <= freeze_size:
-            self._settled_text += piece
-        else:
-            self._settled_text, self._settled_head = piece, head
-            self._settled_id, self._tail_id = self._tail_id, ""
-        # Made harmless as a whole: pieces that are so by themselves need not be so together.
-        shown = self._settled_head + neutralise(self._settled_text)
-        self._settled_id = _publish(self._publisher, shown, self._settled_id)
+    def _publish(self, markdown: str) -> None:
+        self._tail_id = _publish(self._publisher, markdown, self._tail_id)
 
 
 class LineCard:
@@ -198,12 +260,18 @@ class LineCard:
 
     def backlog(self, answer: Answer) -> int:
         """Return the size of the whole text."""
-        return len(answer.text)
+        return len(answer.text) + len(answer.reasoning)
 
     def draw(self, answer: Answer) -> None:
         """Send the text so far with the status."""
-        text = _head(answer) + (neutralise(answer.text) or thought(answer))
-        self._id = _publish(self._publisher, with_status(text, answer), self._id)
+        thought = folded_reasoning if answer.text else open_reasoning
+        parts = [
+            footer.small(footer.header(answer)),
+            thought(answer.reasoning),
+            text_with_calls(answer.text, answer.tool_calls),
+        ]
+        shown = "\n\n".join(part for part in parts if part)
+        self._id = _publish(self._publisher, with_status(shown, answer), self._id)
 
     def close(self, answer: Answer) -> None:
         """Put the document in its place."""
@@ -234,7 +302,9 @@ class TerminalCard:
         """Write the rest and the figures."""
         if not is_empty_failure(answer):
             rest = answer.text[self._written :]
-            sys.stdout.write(printable(f"{rest}\n\n{ending(answer)}\n".lstrip("\n")))
+            pictures = (bundle["text/plain"] for bundle, _ in image_outputs(answer))
+            said = "\n\n".join([rest, *pictures, ending(answer)])
+            sys.stdout.write(printable(said if self._written else said.lstrip("\n")) + "\n")
             sys.stdout.flush()
 
 
@@ -253,26 +323,21 @@ class QuietCard:
         """Show nothing."""
 
 
-def open_card(shell: InteractiveShell, *, may_clear: bool) -> Card:
+def open_card(
+    shell: InteractiveShell, open_bar: Callable[[str], Bar | None], *, may_clear: bool
+) -> Card:
     """Return the card for where the cell runs; ``may_clear`` if it has no other output."""
     if not hasattr(shell, "kernel"):
         return TerminalCard()
-    return CellCard(shell.display_pub) if may_clear else LineCard(shell.display_pub)
+    publisher = shell.display_pub
+    return CellCard(publisher, open_bar) if may_clear else LineCard(publisher)
 
 
 def with_status(text: str, answer: Answer) -> str:
     """Return growing Markdown with the status line under it."""
-    return f"{close_open_fence(text)}\n\n{footer.small(footer.status(answer))}"
-
-
-def thought(answer: Answer) -> str:
-    """Return the end of what the model is thinking, as a quotation of one line."""
-    one_line = " ".join(answer.reasoning[-_SHOWN_THOUGHT:].split())
-    return f"> {neutralise(one_line)}" if one_line else ""
-
-
-def _head(answer: Answer) -> str:
-    return footer.small(footer.header(answer)) + "\n\n"
+    # A timer is what screen readers do not interrupt for (WAI-ARIA 1.2).
+    line = footer.small(footer.status(answer), role="timer")
+    return f"{close_open_fence(text)}\n\n{line}"
 
 
 def _publish(publisher: DisplayPublisher, text: str, display_id: str) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any
 
 from ..version import VERSION
 from . import footer
-from .markdown import close_open_fence, neutralise
+from .images import image_outputs
+from .markdown import close_open_fence
+from .pieces import folded_reasoning, plain_call, text_with_calls
 
 if TYPE_CHECKING:
     from IPython.core.displaypub import DisplayPublisher
 
-    from ..messages import Answer, Image
+    from ..messages import Answer
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -25,13 +26,14 @@ def document(answer: Answer) -> dict[str, str]:
         who, figures = "", f"{who} · {figures}"
     parts = [
         footer.small(who) if who else "",
-        _folded(answer.reasoning),
-        close_open_fence(neutralise(answer.text)),
+        folded_reasoning(answer.reasoning),
+        close_open_fence(text_with_calls(answer.text, answer.tool_calls)),
         f"*{footer.note(answer)}*" if footer.note(answer) else "",
         footer.small(figures) if figures else "",
     ]
     markdown = "\n\n".join(part for part in parts if part.strip())
-    plain = f"{answer.text}\n\n{ending(answer)}".lstrip("\n")
+    said = [answer.text, *map(plain_call, answer.tool_calls), ending(answer)]
+    plain = "\n\n".join(piece for piece in said if piece)
     return {"text/markdown": markdown, "text/plain": printable(plain)}
 
 
@@ -47,6 +49,7 @@ def facts(answer: Answer) -> dict[str, Any]:
         "tokens_out": answer.usage.tokens_out if answer.usage else None,
         "first_token_s": answer.first_token_s and round(answer.first_token_s, 3),
         "elapsed_s": round(answer.elapsed_s, 3),
+        "characters": len(printable(answer.text)),  # of text/plain that are the answer's text
     }
     return {name: value for name, value in known.items() if value is not None}
 
@@ -56,15 +59,8 @@ def publish_document(publisher: DisplayPublisher, answer: Answer, display_id: st
     metadata = {"g4f_magic": facts(answer)}
     transient = {"display_id": display_id} if display_id else {}
     publisher.publish(document(answer), metadata, transient=transient, update=bool(display_id))
-    for image in answer.images:
-        publisher.publish(picture(image))
-
-
-def picture(image: Image) -> dict[str, str]:
-    """Return a picture's MIME bundle: its bytes, or its address where it has only that."""
-    if not image.data:
-        return {"text/plain": printable(image.url), "text/markdown": neutralise(f"<{image.url}>")}
-    return {image.media_type: base64.b64encode(image.data).decode(), "text/plain": repr(image)}
+    for bundle, about in image_outputs(answer):
+        publisher.publish(bundle, about | metadata)
 
 
 def ending(answer: Answer) -> str:
@@ -81,10 +77,3 @@ def is_empty_failure(answer: Answer) -> bool:
 def printable(text: str) -> str:
     """Return the text with nothing in it that moves a cursor or turns the writing round."""
     return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))
-
-
-def _folded(reasoning: str) -> str:
-    if not reasoning.strip():
-        return ""
-    inner = close_open_fence(neutralise(reasoning.strip()))
-    return f"<details><summary>Reasoning</summary>\n\n{inner}\n\n</details>"

@@ -22,12 +22,22 @@ def status(answer: Answer) -> str:
     """Return how an answer under way is going: what it waits for, or its time and size."""
     seconds = f"{answer.elapsed_s:.0f} s"
     if answer.waiting is not None:
-        return f"⏳ {answer.waiting.reason}; again in {answer.waiting.seconds:.1f} s"
+        return f"{answer.waiting.reason}; again in {answer.waiting.seconds:.1f} s"
+    if answer.activity:
+        return f"{answer.activity} · {seconds}"
     if answer.first_token_s is None:
-        return f"⏳ waiting · {seconds}"
-    if answer.reasoning and not answer.text:
-        return f"💭 thinking · {seconds}"
-    return f"✍ {seconds} · about {len(answer.text) // _CHARACTERS_A_TOKEN} tokens"
+        return f"waiting · {seconds}"
+    if not answer.text:
+        return f"thinking · {seconds} · {_size(answer, answer.reasoning)}"
+    return f"writing · {seconds} · {_size(answer, answer.text)}"
+
+
+def _size(answer: Answer, text: str) -> str:
+    """Return how much there is, estimated: services count tokens at the end."""
+    tokens = len(text) // _CHARACTERS_A_TOKEN
+    arriving_s = answer.elapsed_s - (answer.first_token_s or 0.0)
+    rate = f", {tokens / arriving_s:.0f} a second" if arriving_s >= 1 else ""
+    return f"about {tokens} tokens{rate}"
 
 
 def footer(answer: Answer) -> str:
@@ -72,9 +82,14 @@ def note(answer: Answer) -> str:
     return ""
 
 
-def small(line: str) -> str:
-    """Return a plain line as small Markdown text, with nothing in it taken for markup."""
-    escaped = html.escape(line, quote=False)
+def small(line: str, role: str = "") -> str:
+    """Return a plain line as small Markdown text, with nothing in it taken for markup.
+
+    ``role`` is what it is to a screen reader.
+    """
+    # MathJax reads the page, where entities are characters again: no command may follow "\\".
+    escaped = html.escape(" ".join(line.split()), quote=False).replace("\\", "\\\u2060")
     for mark in "\\`*_[]!~$|#":
         escaped = escaped.replace(mark, f"&#{ord(mark)};" if mark != "#" else mark)
-    return f"<small>{escaped}</small>"
+    opening = f'<small role="{role}">' if role else "<small>"
+    return f"{opening}{escaped}</small>"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .pictures import data_in, media_type
+from ..image_bytes import SVG, media_type
+from .pictures import data_in
 
 if TYPE_CHECKING:
     from ..messages import Message
@@ -75,7 +76,7 @@ def _part(item: Any, name: str) -> _Part:
     if not data:
         raise _unfit(name, "holds no data")
     text = base64.b64encode(data).decode()
-    if kind := media_type(data):
+    if (kind := media_type(data)) not in {"", SVG}:
         return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{text}"}}
     for kind, start in _SOUNDS.items():
         if start.match(data):

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Any
 from urllib.parse import unquote_to_bytes, urljoin
 
+from ..image_bytes import media_type
 from ..messages import Image, ImageResponse
-
-_SIGNATURES = {
-    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
-    "image/gif": re.compile(rb"GIF8"),
-    "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
-}
 
 
 def pictures(listed: Any, *, alt: str, address: str) -> ImageResponse:
@@ -26,11 +19,6 @@ def pictures(listed: Any, *, alt: str, address: str) -> ImageResponse:
     items = listed if isinstance(listed, list) else []
     found = (_picture(item, address) for item in items if isinstance(item, dict))
     return ImageResponse(tuple(image for image in found if image), alt)
-
-
-def media_type(data: bytes) -> str:
-    """Return the type that the first bytes of a picture tell, or an empty string."""
-    return next((kind for kind, start in _SIGNATURES.items() if start.match(data)), "")
 
 
 def data_in(uri: str) -> bytes:

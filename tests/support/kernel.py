@@ -118,16 +118,18 @@ class Kernel:
         """Runs a cell to its end; ``on_message`` sees each iopub message of it."""
         self._on_message = on_message
         try:
-            return self._start(code, cell_id, may_abort=False).finish(timeout)
+            return self.start(code, cell_id, may_abort=False).finish(timeout)
         finally:
             self._on_message = None
 
-    def start(self, code: str, cell_id: str | None = None) -> RunningCell:
-        """Sends a cell and returns at once; several may be queued, and an error aborts them."""
-        return self._start(code, cell_id, may_abort=True)
+    def start(
+        self, code: str, cell_id: str | None = None, *, may_abort: bool = True
+    ) -> RunningCell:
+        """Sends a cell and returns at once; several may be queued.
 
-    def _start(self, code: str, cell_id: str | None, *, may_abort: bool) -> RunningCell:
-        # ipykernel 6 also aborts what is sent shortly after the error has been answered.
+        With ``may_abort`` an error in it aborts the queued ones, and with ipykernel 6 also
+        what is sent shortly after.
+        """
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
         content |= {"allow_stdin": False, "stop_on_error": may_abort}
         metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": []}

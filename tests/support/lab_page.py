@@ -40,6 +40,12 @@ WATCH = """prompt => {
     const changes = {childList: true, characterData: true, subtree: true};
     new MutationObserver(look).observe(prompt, changes);
 }"""
+#: The widget that the extension makes at last is there, and the subshell that it is for.
+HAS_WIDGETS = """() => {
+    const context = window.jupyterapp.shell.currentWidget.sessionContext;
+    const comms = [...context.session.kernel._comms.values()];
+    return comms.some(comm => comm.targetName === "jupyter.widget" && comm.subshellId);
+}"""
 
 
 @contextlib.contextmanager
@@ -65,11 +71,21 @@ class LabPage:
         self.page.set_default_timeout(self.timeout_ms)
         #: Messages of the browser's console that are errors.
         self.console_errors: list[str] = []
+        #: All that was said on it, by frames as well.
+        self.console: list[str] = []
+        #: Addresses elsewhere than at the Lab that something in the page has asked.
+        self.asked_elsewhere: list[str] = []
         self.page.on("console", self._note)
+        self.context.on("request", self._note_request)
 
     def _note(self, message: Any) -> None:
+        self.console.append(message.text)
         if message.type == "error":
             self.console_errors.append(message.text)
+
+    def _note_request(self, request: Any) -> None:
+        if not request.url.startswith((self.lab.url, "data:", "blob:")):
+            self.asked_elsewhere.append(request.url)
 
     def __enter__(self) -> LabPage:
         """Gives itself; `open` loads a notebook."""
@@ -137,6 +153,14 @@ class LabPage:
     def click_tool(self, name: str) -> None:
         """Clicks a button of the notebook's toolbar by its item name."""
         self.page.locator(f'.jp-NotebookPanel-toolbar [data-jp-item-name="{name}"]').first.click()
+
+    def stop_button(self, number: int) -> Locator:
+        """The Stop button of an answer that grows in a cell."""
+        return self.output(number).get_by_role("button", name="Stop")
+
+    def wait_warm(self) -> None:
+        """Returns when the extension has loaded what it needs, and clicks will arrive."""
+        self.page.wait_for_function(HAS_WIDGETS)
 
     def interrupt(self) -> None:
         """Clicks the ■ of the toolbar."""

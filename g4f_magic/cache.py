@@ -1,0 +1,50 @@
+"""Answers to requests that were made before, for whoever makes the very same one again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .saved import read_answer, read_images, stored
+
+if TYPE_CHECKING:
+    from .database import Database
+    from .messages import Answer
+
+
+class AnswerCache:
+    """Complete answers by the key of their request: a hash of all that decides the answer.
+
+    An answer stays here although its turn is replaced or deleted.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remember(self, key: str, turn_id: int) -> None:
+        """Keep the answer of a turn for this request; one that is not complete is not kept."""
+        with self._database.write() as db:
+            found = db.execute(
+                "SELECT answers.id FROM turns JOIN answers ON answers.id = turns.answer"
+                " WHERE turns.id = ? AND state = 'complete'",
+                (turn_id,),
+            ).fetchone()
+            if found is not None:
+                db.execute("DELETE FROM cache WHERE key = ?", (stored(key),))
+                db.execute("INSERT INTO cache VALUES (?, ?)", (stored(key), found["id"]))
+
+    def recall(self, key: str) -> Answer | None:
+        """Return the answer that this request was given, or None."""
+        with self._database.read() as db:
+            row = db.execute(
+                "SELECT answers.* FROM cache JOIN answers ON answers.id = cache.answer"
+                " WHERE key = ?",
+                (stored(key),),
+            ).fetchone()
+            if row is None:
+                return None
+            return read_answer(row, read_images(db, "?", [row["id"]]).get(row["id"], ()))
+
+    def clear(self) -> int:
+        """Forget all answers, and return how many there were; turns keep theirs."""
+        with self._database.write() as db:
+            return db.execute("DELETE FROM cache").rowcount

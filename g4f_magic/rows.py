@@ -1,0 +1,149 @@
+"""The rows behind the store, a few at a time, inside somebody else's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .saved import answer_columns, read_images, read_turn, stored, stored_if_any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .database import Connection
+    from .messages import Answer, Image
+    from .saved import SavedTurn
+
+_APART = 1 << 20  # between the positions of cells: room for all chats of one execution
+_TURN = """SELECT turns.id AS turn, turns.answer, prompt, system, starts_afresh, cell_id, execution,
+    created_at, answers.* FROM turns LEFT JOIN answers ON answers.id = turns.answer"""
+
+
+def insert(db: Connection, table: str, row: dict[str, Any]) -> int:
+    """Add a row to a table and return its number."""
+    places = ", ".join("?" * len(row))
+    text = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"  # noqa: S608  # our own names
+    number = db.execute(text, tuple(row.values())).lastrowid
+    assert number is not None  # noqa: S101  # it never is after an INSERT
+    return number
+
+
+def create_conversation(db: Connection, notebook: str, name: str) -> int:
+    """Return the conversation of this name, used now; it is made where there is none."""
+    key = stored(notebook)
+    db.execute("INSERT INTO notebooks (key) VALUES (?) ON CONFLICT DO NOTHING", (key,))
+    db.execute(
+        "INSERT INTO conversations (notebook, name, used_at)"
+        " SELECT id, ?, ? FROM notebooks WHERE key = ?"
+        " ON CONFLICT (notebook, name) DO UPDATE SET used_at = excluded.used_at",
+        (stored(name), time.time(), key),
+    )
+    return find(db, notebook, name)
+
+
+def id_of(db: Connection, notebook: str, name: str) -> int | None:
+    """Return the number of a conversation; None where there is none of that name."""
+    row = db.execute(
+        "SELECT c.id FROM conversations AS c JOIN notebooks ON notebooks.id = c.notebook"
+        " WHERE key = ? AND name = ?",
+        (stored(notebook), stored(name)),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def find(db: Connection, notebook: str, name: str) -> int:
+    """Return the number of a conversation; ``UsageError`` where there is none of that name."""
+    number = id_of(db, notebook, name)
+    if number is None:
+        message = f"no conversation {name!r} is kept for this notebook"
+        raise UsageError(message, hint="%g4f_chats lists them")
+    return number
+
+
+def refuse_taken(db: Connection, notebook: str, name: str) -> None:
+    """Raise ``UsageError`` where there is a conversation of that name."""
+    if id_of(db, notebook, name) is not None:
+        message = f"a conversation {name!r} is there already"
+        raise UsageError(message, hint="choose another name, or delete that one first")
+
+
+def place_for(
+    db: Connection, conversation: int, cell_id: str | None, execution: str | None
+) -> tuple[int, list[int]]:
+    """Return the position for a turn of this cell, and the turns of its earlier runs."""
+    if cell_id is not None:
+        rows = db.execute(
+            "SELECT id, position, execution FROM turns"
+            " WHERE conversation = ? AND cell_id = ? ORDER BY position",
+            (conversation, stored(cell_id)),
+        ).fetchall()
+        run = stored_if_any(execution)
+        same = [position for _, position, other in rows if other == run]
+        stale = [(number, position) for number, position, other in rows if other != run]
+        if rows:
+            return (same[-1] + 1 if same else stale[0][1]), [number for number, _ in stale]
+    last = db.execute("SELECT max(position) FROM turns WHERE conversation = ?", (conversation,))
+    found: int | None = last.fetchone()[0]
+    return (0 if found is None else (found // _APART + 1) * _APART), []
+
+
+def start_of(db: Connection, conversation: int, end: int) -> int:
+    """Return the position where the history before ``end`` starts."""
+    row = db.execute(
+        "SELECT position FROM turns WHERE conversation = ? AND position < ? AND starts_afresh"
+        " ORDER BY position DESC LIMIT 1",
+        (conversation, end),
+    ).fetchone()
+    return 0 if row is None else row[0]
+
+
+def read_turns(db: Connection, conversation: int, last: int | None = None) -> list[SavedTurn]:
+    """Return the turns of a conversation in order, or only the ``last``."""
+    those = (conversation, -1 if last is None else last)
+    which = "WHERE conversation = ? ORDER BY position DESC LIMIT ?"
+    rows = db.execute(f"{_TURN} {which}", those).fetchall()
+    images = read_images(db, f"SELECT answer FROM turns {which}", those)  # noqa: S608  # our own
+    return [read_turn(row, images.get(row["answer"], ())) for row in reversed(rows)]
+
+
+def add_answer(db: Connection, answer: Answer, error: str, owner: str | None) -> int:
+    """Add an answer and return its number; ``owner`` is who still writes it."""
+    columns = answer_columns(answer, error) | {"updated_at": time.time(), "owner": owner}
+    number = insert(db, "answers", columns)
+    add_pictures(db, number, answer.images)
+    return number
+
+
+def add_pictures(db: Connection, answer: int, images: Sequence[Image]) -> None:
+    """Keep the pictures of an answer, each content once for all answers."""
+    for place, image in enumerate(images):
+        digest = hashlib.sha256(image.data).digest() if image.data else None
+        if digest is not None:
+            blob = "INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING"
+            db.execute(blob, (digest, image.data))
+        shown = (image.media_type, image.url, image.revised_prompt, image.trouble)
+        picture = "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)"
+        db.execute(picture, (answer, place, digest, *map(stored, shown)))
+
+
+def spend(db: Connection, turn_id: int, answer: Answer) -> None:
+    """Add a request to what the turn's notebook has spent."""
+    if answer.cached or not (answer.request or answer.text):
+        return
+    columns = answer_columns(answer, "")
+    tokens = columns["tokens_in"], columns["tokens_out"]
+    db.execute(
+        """INSERT INTO spent SELECT notebook, ?, ?, 1, ?, ?, ? FROM turns
+        JOIN conversations ON conversations.id = turns.conversation WHERE turns.id = ?
+        ON CONFLICT (notebook, provider, model) DO UPDATE SET requests = requests + 1,
+            uncounted = uncounted + excluded.uncounted,
+            tokens_in = tokens_in + excluded.tokens_in,
+            tokens_out = tokens_out + excluded.tokens_out""",
+        (
+            *(columns["provider"], columns["model"], tokens == (None, None)),
+            *(number or 0 for number in tokens),
+            turn_id,
+        ),
+    )
