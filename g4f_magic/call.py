@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from concurrent.futures import Future
 
+    Keep = Callable[[Callable[[], Answer]], None]
     Fetch = Callable[[tuple[Image, ...], str], Awaitable[tuple[Image, ...]]]
 
 
@@ -152,7 +153,9 @@ class Draft:
 class Call:
     """An answer under way on the background loop.
 
-    ``fetch`` gets pictures that came as addresses, and the URL that was asked.
+    ``fetch`` gets pictures that came as addresses, and the URL that was asked. ``keep``
+    is called in a thread of its own before the first request leaves, with what gives the
+    answer as it stands.
     ``changed`` is set whenever something arrived and at the end; the one who
     draws clears it. ``failure`` is the error that ended the answer, if any.
     """
@@ -162,12 +165,14 @@ class Call:
         events: Callable[[], AsyncGenerator[Event, None]],
         draft: Draft,
         fetch: Fetch | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.changed = threading.Event()
         self.finished = threading.Event()
         self.failure: BaseException | None = None
         self._draft = draft
         self._fetch = fetch
+        self._keep = keep
         self._future: Future[None] = portal.start(self._pump, events)
 
     @property
@@ -186,6 +191,9 @@ class Call:
             async with aclosing(open_events()) as events:
                 async for event in events:
                     draft.add(event)
+                    if self._keep is not None:  # providers begin with what they will send
+                        keep, self._keep = self._keep, None
+                        await asyncio.to_thread(keep, draft.answer)
                     if not changed.is_set():
                         changed.set()
                     if isinstance(event, ImageResponse) and self._fetch is not None:
@@ -204,8 +212,13 @@ class Call:
             changed.set()
 
 
-def start_call(provider: Any, model: str | None, messages: Any, **params: Any) -> Call:
-    """Send messages to a provider and return at once with the call under way."""
+def start_call(
+    provider: Any, model: str | None, messages: Any, *, keep: Keep | None = None, **params: Any
+) -> Call:
+    """Send messages to a provider and return at once with the call under way.
+
+    For ``keep`` see `Call`; all other ``params`` go to the provider.
+    """
     draft = Draft(provider=provider.name, model=model or provider.default_model)
 
     async def fetch(images: tuple[Image, ...], home: str) -> tuple[Image, ...]:
@@ -218,4 +231,6 @@ def start_call(provider: Any, model: str | None, messages: Any, **params: Any) -
             timeout_s=params.get("timeout"),
         )
 
-    return Call(lambda: provider.create_async_generator(model, messages, **params), draft, fetch)
+    return Call(
+        lambda: provider.create_async_generator(model, messages, **params), draft, fetch, keep
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from .conversation import Cell
@@ -26,6 +29,21 @@ class FrontEnd:
             return None
         return Cell(str(cell_id), str(request.get("header", {}).get("msg_id", "")))
 
+    def notebook(self) -> str:
+        """Return what tells the notebook from others, its path as a rule; "" where nothing does.
+
+        It stays the same as long as the kernel runs, also when the file is renamed.
+        """
+        if self.is_terminal:
+            return ""
+        if "google.colab" in sys.modules:
+            return "Colab"  # a machine has one notebook only, whose path it does not know
+        path = Path(str(self._shell.user_ns.get("__vsc_ipynb_file__") or self._session_name()))
+        if not path.is_absolute():
+            return ""  # not saved yet
+        is_notebook = path.suffix == ".ipynb" or path.is_file()  # else it is a console
+        return os.path.realpath(path) if is_notebook else ""
+
     def is_whole_cell(self) -> bool:
         """Tell whether a chat magic is all there is in the cell that runs."""
         code = self._code().strip()
@@ -38,6 +56,21 @@ class FrontEnd:
         """
         first, _, written = self._code().lstrip("\n").partition("\n")
         return written if first.split() == ["%%chat", *line.split()] else body
+
+    def _session_name(self) -> str:
+        """Return the path that Jupyter's server has started the kernel for.
+
+        Programs that a cell starts inherit it. A notebook that one of them runs is not ours:
+        nobody is there to answer its questions.
+        """
+        request = self._request()
+        asks = request.get("content", {}).get("allow_stdin")
+        name = os.environ.get("JPY_SESSION_NAME", "")
+        if not name or not (asks or request.get("metadata", {}).get("cellId")):
+            return ""
+        # Older servers tell it from their own root; the kernel starts in the notebook's folder.
+        path = Path(name)
+        return name if path.is_absolute() else str(Path(self._shell.starting_dir, path.name))
 
     def _code(self) -> str:
         if self.is_terminal:

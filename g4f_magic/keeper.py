@@ -93,13 +93,15 @@ class Kept:
 class Keeper:
     """Keeps turns in the database at a path, which is not touched before the first turn.
 
+    Without a path they are kept in memory.
+
     When the disk fails chatting goes on in memory: the trouble is in `news`, once, and what
     could not be written is tried again every few seconds, in order, and at the end. A
     damaged file is set aside and a new one begun. Everything here may be called from any
     thread, and in a forked child, which gets a thread of its own.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
+    def __init__(self, path: Path | None, *, busy_s: float = BUSY_S) -> None:
         self._path = path
         self._busy_s = busy_s
         self._news: deque[str] = deque()

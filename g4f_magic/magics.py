@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -16,7 +17,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
-from .conversation import Conversation, Turn
+from .conversation import Turn, with_history
 from .display.stop import ClickProbe, StopBar
 from .errors import G4FError, UsageError
 from .front_end import FrontEnd
@@ -27,9 +28,13 @@ from .prompt import expand
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .chats import Chats
     from .config import Target
+    from .keeper import Keeper
 
 
 class Stopped(KeyboardInterrupt):
@@ -52,11 +57,23 @@ class ChatMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self.conversation = Conversation()
+        self._chats: Chats | None = None
+        self._latest: Answer | None = None
+        self._keepers: dict[Path | None, Keeper] = {}
         self._front_end = FrontEnd(shell)
         self._clicks = ClickProbe(shell)
         self.warm_up = WarmUp(self._clicks.start if self._front_end.cell() else None)
         self._shown: Answer | None = None
+
+    @property
+    def chats(self) -> Chats:
+        """The conversations of the notebook that the running cell is in."""
+        from .chats import Chats
+
+        notebook = self._front_end.notebook()
+        if self._chats is None or self._chats.notebook != notebook:
+            self._chats = Chats(self._keeper(notebook), notebook)
+        return self._chats
 
     @no_var_expand
     @needs_local_scope
@@ -73,6 +90,8 @@ class ChatMagics(Magics):
     @argument("-n", type=int, metavar="N", help="how many pictures")
     @argument("--size", metavar="WxH", help="of pictures, in pixels")
     @argument("--param", action="append", metavar="KEY=JSON", help="any other request field")
+    @argument("-c", "--conversation", metavar="NAME", help="in which conversation (main)")
+    @argument("--last", type=int, metavar="N", help="send only the last N turns")
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
@@ -116,7 +135,8 @@ class ChatMagics(Magics):
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
         if options.system is not None or options.new:
-            self.conversation.add(Turn("", system=options.system, starts_afresh=options.new))
+            name = options.conversation or self.chats.current
+            self.chats.begin(Turn("", options.system, options.new), name)
         elif line.strip():
             message = "the prompt is empty"
             raise UsageError(message, hint="write it after the options: %chat -m MODEL What is …?")
@@ -138,6 +158,9 @@ class ChatMagics(Magics):
         if options.timeout is not None and not options.timeout > 0:
             message = f"--timeout {options.timeout:g} is no number of seconds to wait"
             raise UsageError(message)
+        if options.last is not None and options.last < 0:
+            message = f"--last {options.last} is no number of turns"
+            raise UsageError(message)
         if options.out is not None and not options.out.isidentifier():
             message = f"-o {options.out!r} is not a name a variable can have"
             raise UsageError(message)
@@ -146,6 +169,9 @@ class ChatMagics(Magics):
     def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | None:
         with Interrupts() as interrupts:
             answer, failure = self._converse(prompt, options, interrupts)
+        self._latest = answer
+        for line in self.chats.keeper.news():
+            print(line, file=sys.stderr)  # noqa: T201  # a warning, in the cell that it is about
         if options.out:
             self.shell.user_ns[options.out] = answer
         if failure is not None:
@@ -176,34 +202,40 @@ class ChatMagics(Magics):
             return StopBar(header, stop.stop) if can_click else None
 
         target = self._target(options)
-        turn = Turn(
-            prompt, system=options.system, starts_afresh=options.new, cell=self._front_end.cell()
-        )
-        conversation = Conversation("alone") if options.alone else self.conversation
-        conversation.add(turn)
-        params = request_fields(options)
-        messages = conversation.messages(turn)
-        call = start_call(target.provider, target.model, messages, **target.params(), **params)
+        chats, name = self.chats, options.conversation or self.chats.current
+        turn = Turn(prompt, options.system, options.new, self._front_end.cell())
+        keeping = None if options.alone else chats.keep(turn, name)
+        if options.alone:
+            messages = with_history(turn, "", ())
+        else:
+            messages = chats.messages(turn, name, last=options.last)
+        params = {**target.params(), **request_fields(options)}
+        keep = keeping.begin if keeping is not None else None
+        call = start_call(target.provider, target.model, messages, keep=keep, **params)
         if turn.cell is not None and not options.quiet:
             self._clicks.start()  # if it is not started yet; while the request is on its way
         may_clear = self._front_end.is_whole_cell()
         card = (
             QuietCard() if options.quiet else open_card(self.shell, open_bar, may_clear=may_clear)
         )
-        turn.answer = follow(call, card, stop)
-        return turn.answer, call.failure
+        answer = follow(call, card, stop)
+        if keeping is not None:
+            keeping.finish(answer, str(call.failure or ""))
+        return answer, call.failure
 
     def _show_again(self, text: str) -> Answer | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
         if text.strip():
             message = "--show asks nothing, so it takes no prompt"
             raise UsageError(message, hint="%chat --show")
-        answers = [turn.answer for turn in self.conversation.turns if turn.answer is not None]
-        if not answers:
+        turns = self.chats.conversation(self.chats.current).turns
+        answers = [turn.answer for turn in turns if turn.answer is not None]
+        answer = self._latest or (answers[-1] if answers else None)
+        if answer is None:
             message = "there is no answer to show yet"
             raise UsageError(message)
-        self.show(answers[-1])
-        return self._result(answers[-1])
+        self.show(answer)
+        return self._result(answer)
 
     def _target(self, options: argparse.Namespace) -> Target:
         from .config import target
@@ -217,12 +249,13 @@ class ChatMagics(Magics):
     def _standing(self) -> str:
         """Return where one stands: who is asked, and how long the conversation is."""
         target = self._target(ChatMagics.chat.parser.parse_args([]))
-        turns = [turn for turn in self.conversation.in_force() if turn.prompt]
+        conversation = self.chats.conversation(self.chats.current)
+        turns = [turn for turn in conversation.in_force() if turn.prompt]
         usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
         tokens_in = sum(usage.tokens_in or 0 for usage in usages)
         tokens_out = sum(usage.tokens_out or 0 for usage in usages)
         count = f"{len(turns)} turn" + ("" if len(turns) == 1 else "s")
-        parts = (target.name, f"conversation {self.conversation.name!r}", count)
+        parts = (target.name, f"conversation {conversation.name!r}", count)
         return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
 
     def _without_stack(self, error: G4FError) -> G4FError:
@@ -239,6 +272,16 @@ class ChatMagics(Magics):
         """Stop what goes on beside the cells."""
         self.warm_up.stop()
         self._clicks.close()
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    def _keeper(self, notebook: str) -> Keeper:
+        """Return what keeps the turns of a notebook: a file for all, or memory for unknown ones."""
+        from .keeper import Keeper
+        from .store import default_path
+
+        path = default_path() if notebook else None
+        return self._keepers.setdefault(path, Keeper(path))
 
     def forget_shown(self, *_: object) -> None:
         """Let a later cell show the answer that this one has shown."""

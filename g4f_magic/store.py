@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cache import AnswerCache
-from .database import BUSY_S, Database
+from .database import BUSY_S, Database, MemoryDatabase
 from .messages import Answer
 from .rows import (
     add_answer,
@@ -72,12 +72,13 @@ class Store:
     """The conversations of all notebooks, for one thread of one process.
 
     A notebook goes by any text that tells it from others, a conversation by its name in
-    it. Nothing is opened before the first use. All methods raise ``StoreError`` when the
-    disk fails, and ``UsageError`` for a name that is not there, or already taken.
+    it. Nothing is opened before the first use; without a ``path`` all of it lives in memory.
+    All methods raise ``StoreError`` when the disk fails, and ``UsageError`` for a name that
+    is not there, or already taken.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
-        self.database = Database(path, busy_s=busy_s)
+    def __init__(self, path: Path | None, *, busy_s: float = BUSY_S) -> None:
+        self.database = Database(path, busy_s=busy_s) if path else MemoryDatabase()
         self.cache = AnswerCache(self.database)
 
     def begin(self, notebook: str, name: str, turn: SavedTurn) -> int:

@@ -1,0 +1,108 @@
+"""The conversations of this notebook: kept on disk, and known to the kernel if that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .conversation import Cell, Conversation, Turn, with_history
+from .errors import StoreError
+from .saved import SavedTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .keeper import Keeper, Kept
+    from .messages import Answer, Message
+
+_READ_WITHIN_S = 2.0
+
+
+class Chats:
+    """The conversations of one notebook, of which ``current`` is continued.
+
+    ``keeper`` keeps them, in memory where nothing tells which notebook it is. What this
+    kernel has said is remembered besides, for as long as the disk does not answer.
+    """
+
+    def __init__(self, keeper: Keeper, notebook: str) -> None:
+        self.keeper = keeper
+        self.notebook = notebook
+        self.current = "main"
+        self._said: dict[str, Conversation] = {}
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the conversations survive the kernel."""
+        return bool(self.notebook)
+
+    def messages(self, turn: Turn, name: str, *, last: int | None = None) -> list[Message]:
+        """Return what to send for a turn: the system prompt, at most ``last`` turns, itself."""
+        place = (turn.cell.id, turn.cell.execution) if turn.cell else (None, None)
+        try:
+            history = self.keeper.call(
+                lambda store: store.history(self.notebook, name, *place, last=last),
+                within_s=_READ_WITHIN_S,
+            )
+        except StoreError:
+            return self._remembered(name).messages(turn, last=last)
+        return with_history(turn, history.system, history.said)
+
+    def conversation(self, name: str) -> Conversation:
+        """Return all turns under a name, as they are kept."""
+        try:
+            saved = self.keeper.call(
+                lambda store: store.turns(self.notebook, name), within_s=_READ_WITHIN_S
+            )
+        except StoreError:
+            return self._remembered(name)
+        return Conversation(name, [_turn(one) for one in saved])
+
+    def keep(self, turn: Turn, name: str) -> Keeping:
+        """Return what keeps a turn from the moment that its request leaves."""
+        return Keeping(self, turn, name)
+
+    def begin(self, turn: Turn, name: str) -> Kept:
+        """Keep a turn from now on; one without a prompt is only a mark."""
+        self._remembered(name).add(turn)
+        cell_id, execution = (turn.cell.id, turn.cell.execution) if turn.cell else (None, None)
+        saved = SavedTurn(
+            prompt=turn.prompt,
+            system=turn.system,
+            starts_afresh=turn.starts_afresh,
+            cell_id=cell_id,
+            execution=execution,
+            answer=turn.answer,
+        )
+        return self.keeper.begin(self.notebook, name, saved)
+
+    def _remembered(self, name: str) -> Conversation:
+        return self._said.setdefault(name, Conversation(name))
+
+
+class Keeping:
+    """One turn on its way: begun when its request leaves, ended with its answer.
+
+    A turn whose request never leaves is not kept, so that it takes no other one's place.
+    """
+
+    def __init__(self, chats: Chats, turn: Turn, name: str) -> None:
+        self._chats = chats
+        self._turn = turn
+        self._name = name
+        self._kept: Kept | None = None
+
+    def begin(self, snapshot: Callable[[], Answer]) -> None:
+        """Put the prompt on disk, then the answer as it grows."""
+        self._kept = self._chats.begin(self._turn, self._name)
+        self._kept.follow(snapshot)
+
+    def finish(self, answer: Answer, error: str = "") -> None:
+        """Keep the answer, and the line of the error that ended it."""
+        self._turn.answer = answer
+        if self._kept is not None:
+            self._kept.finish(answer, error)
+
+
+def _turn(saved: SavedTurn) -> Turn:
+    cell = Cell(saved.cell_id, saved.execution or "") if saved.cell_id else None
+    return Turn(saved.prompt, saved.system, saved.starts_afresh, cell, saved.answer)

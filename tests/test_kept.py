@@ -1,0 +1,228 @@
+"""Conversations that outlive their kernel, in real kernels on a real database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.byteserver import DONE, END, chunked, delta, finish, sse_head, stream_script
+from support.kernel import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.byteserver import ByteServer, Exchange
+
+    StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
+
+KEY = "sk-secret-0123456789"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of the database."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def notebook(home: Path, tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel that was started for a notebook."""
+    env = {"G4F_HOME": str(home), "JPY_SESSION_NAME": str(tmp_path / "n.ipynb")}
+    with Kernel(env={**env, "G4F_API_KEY": KEY}) as kernel:
+        kernel.run("%load_ext g4f_magic")
+        yield kernel
+
+
+def said(server: ByteServer) -> list[tuple[str, str]]:
+    """Role and text of the messages of the last request."""
+    return [(m["role"], m["content"]) for m in server.requests[-1].json["messages"]]
+
+
+def rows(home: Path) -> list[tuple[Any, ...]]:
+    """Prompt, text and state of the turns on disk."""
+    with closing(sqlite3.connect(home / "chats.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return database.execute(
+            "SELECT prompt, text, state FROM turns JOIN answers ON answers.id = turns.answer"
+            " ORDER BY position"
+        ).fetchall()
+
+
+def restart(kernel: Kernel) -> None:
+    """Ends the kernel at once and starts another one in its place."""
+    kernel.restart()
+    kernel.run("%load_ext g4f_magic")
+
+
+def test_a_conversation_goes_on_after_a_restart(notebook: Kernel, byte_server: StartServer) -> None:
+    """Every restart would begin at nothing, and nobody would dare to restart."""
+    server = byte_server(stream_script(["one"]))
+    ask = f"%%chat -p {server.url}/v1 -m m"
+    assert notebook.run(f"{ask} -s 'Be brief.'\nfirst", "a").error is None
+    restart(notebook)
+    notebook.run(f"{ask}\nsecond", "b")
+    assert said(server) == [
+        ("system", "Be brief."),
+        ("user", "first"),
+        ("assistant", "one"),
+        ("user", "second"),
+    ]
+    assert "2 turns" in notebook.run("%chat", "c").text
+
+
+def test_restart_and_run_all_is_the_same_conversation_once(
+    notebook: Kernel, home: Path, byte_server: StartServer
+) -> None:
+    """Each run of the notebook would double what is sent, and what it costs."""
+    server = byte_server(stream_script(["ok"]))
+    cells = {name: f"%%chat -p {server.url}/v1 -m m\nprompt {name}" for name in "abc"}
+    for _ in range(2):
+        for name, code in cells.items():
+            notebook.run(code, name)
+        requests = [len(asked.json["messages"]) for asked in server.requests[-3:]]
+        assert requests == [1, 3, 5]
+        restart(notebook)
+    notebook.run(cells["b"], "b")
+    assert [prompt for prompt, *_ in rows(home)] == ["prompt a", "prompt b", "prompt c"]
+    assert len(said(server)) == 3
+
+
+def test_conversations_by_name_do_not_mix(notebook: Kernel, byte_server: StartServer) -> None:
+    """A question aside would end up in the context of everything after."""
+    server = byte_server(stream_script(["ok"]))
+    ask = f"%%chat -p {server.url}/v1 -m m"
+    notebook.run(f"{ask}\nmain one", "a")
+    notebook.run(f"{ask} -c aside\nother one", "b")
+    assert said(server) == [("user", "other one")]
+    notebook.run(f"{ask}\nmain two", "c")
+    assert ("user", "other one") not in said(server)
+
+
+@pytest.mark.parametrize(("last", "sent"), [(0, 1), (1, 3), (9, 7)])
+def test_only_the_last_turns_are_sent(
+    notebook: Kernel, byte_server: StartServer, last: int, sent: int
+) -> None:
+    """A long conversation outgrows the model's window, and each turn is paid again."""
+    server = byte_server(stream_script(["ok"]))
+    ask = f"%%chat -p {server.url}/v1 -m m"
+    for number in range(3):
+        notebook.run(f"{ask}\nprompt {number}")
+    notebook.run(f"{ask} --last {last}\nnow")
+    assert len(said(server)) == sent
+
+
+def test_a_request_that_never_leaves_replaces_nothing(
+    notebook: Kernel, home: Path, byte_server: StartServer
+) -> None:
+    """A missing key or a slip in an option would cost the answer that was there."""
+    server = byte_server(stream_script(["the answer"]))
+    notebook.run(f"%%chat -p {server.url}/v1 -m m\nquestion", "a")
+    notebook.run("del __import__('os').environ['G4F_API_KEY']")
+    for options in ("-p openrouter -m m", "-p nowhere", "--last -3"):
+        assert notebook.run(f"%%chat {options}\nquestion", "a").error is not None
+    assert rows(home) == [("question", "the answer", "complete")]
+
+
+def test_loading_writes_nothing_and_no_key_is_written(
+    notebook: Kernel, home: Path, byte_server: StartServer
+) -> None:
+    """A database is private, begun when there is something to keep, and holds no secret."""
+    assert not home.exists()
+    notebook.run(f"%%chat -p {byte_server(stream_script(['ok'])).url}/v1 -m m\nhi", "a")
+    assert rows(home) == [("hi", "ok", "complete")]
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert KEY.encode() not in path.read_bytes()
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_had_arrived_survives_the_end_of_the_kernel(
+    notebook: Kernel, home: Path, byte_server: StartServer
+) -> None:
+    """After a crash the half answer is there, marked as such, and the next prompt goes on."""
+
+    def begins(exchange: Exchange) -> None:
+        exchange.send(sse_head() + chunked(delta("the first half")))
+        exchange.sleep(60)
+
+    server = byte_server(begins)
+    running = notebook.start(f"%%chat -p {server.url}/v1 -m m\nquestion", "a")
+    running.until(lambda outputs: "first half" in str(outputs))
+    with pytest.raises(AssertionError):  # it never ends
+        notebook.read_until(lambda: running.run.is_done, 1.2)
+    os.kill(pid(notebook), signal.SIGKILL)
+    assert rows(home) == [("question", "the first half", "streaming")]
+    restart(notebook)
+    other = byte_server(stream_script(["ok"]))
+    notebook.run(f"%%chat -p {other.url}/v1 -m m\ngo on", "b")
+    assert ("assistant", "the first half") in said(other)
+    assert rows(home)[0] == ("question", "the first half", "interrupted")
+
+
+def pid(kernel: Kernel) -> int:
+    """The kernel's process."""
+    found: int = kernel.manager.provisioner.pid
+    return found
+
+
+def test_two_kernels_share_the_conversation_of_a_notebook(
+    notebook: Kernel, home: Path, byte_server: StartServer
+) -> None:
+    """A notebook that is open twice is still one; no turn of the other is lost."""
+
+    def drips(exchange: Exchange) -> None:
+        exchange.send(sse_head())
+        for number in range(20):
+            exchange.send(chunked(delta(f"w{number} ")))
+            exchange.sleep(0.05)
+        exchange.send(chunked(finish() + DONE) + END)
+
+    server = byte_server(drips)
+    with Kernel(env=notebook.env) as other:
+        other.run("%load_ext g4f_magic")
+        ask = f"%%chat -p {server.url}/v1 -m m"
+        one, two = notebook.start(f"{ask}\none", "a"), other.start(f"{ask}\ntwo", "b")
+        for running in (one, two):
+            assert running.finish().error is None
+        whole = "".join(f"w{number} " for number in range(20))
+        assert sorted(rows(home)) == [("one", whole, "complete"), ("two", whole, "complete")]
+        other.run(f"{ask}\nthree", "c")
+        assert {"one", "two"} < {text for _, text in said(server)}
+
+
+def test_without_a_disk_the_chat_goes_on_in_memory(
+    tmp_path: Path, byte_server: StartServer
+) -> None:
+    """A full or read-only disk is said once, and stops no answer."""
+    (tmp_path / "file").write_text("in the way")
+    env = {"G4F_HOME": str(tmp_path / "file"), "JPY_SESSION_NAME": str(tmp_path / "n.ipynb")}
+    server = byte_server(stream_script(["ok"]))
+    ask = f"%%chat -p {server.url}/v1 -m m"
+    with Kernel(env=env) as kernel:
+        kernel.run("%load_ext g4f_magic")
+        first = kernel.run(f"{ask}\none", "a")
+        assert first.error is None
+        assert "goes on in memory" in first.text
+        second = kernel.run(f"{ask}\ntwo", "b")
+        assert "memory" not in second.text
+        assert [text for _, text in said(server)] == ["one", "ok", "two"]
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_notebook_without_a_name_is_kept_in_memory_only(
+    home: Path, byte_server: StartServer
+) -> None:
+    """Two notebooks that cannot be told apart would share one conversation."""
+    server = byte_server(stream_script(["ok"]))
+    with Kernel(env={"G4F_HOME": str(home)}) as kernel:
+        kernel.run("%load_ext g4f_magic")
+        for prompt in ("one", "two"):
+            kernel.run(f"%%chat -p {server.url}/v1 -m m\n{prompt}")
+        assert [text for _, text in said(server)] == ["one", "ok", "two"]
+    assert not home.exists()
