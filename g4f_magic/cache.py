@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .rows import add_answer
 from .saved import read_answer, read_images, stored
 
 if TYPE_CHECKING:
@@ -12,25 +13,19 @@ if TYPE_CHECKING:
 
 
 class AnswerCache:
-    """Complete answers by the key of their request: a hash of all that decides the answer.
-
-    An answer stays here although its turn is replaced or deleted.
-    """
+    """Complete answers by the key of their request: a hash of all that decides the answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def remember(self, key: str, turn_id: int) -> None:
-        """Keep the answer of a turn for this request; one that is not complete is not kept."""
+    def remember(self, key: str, answer: Answer) -> None:
+        """Keep an answer for this request; one that is not complete is not kept."""
+        if answer.state != "complete":
+            return
         with self._database.write() as db:
-            found = db.execute(
-                "SELECT answers.id FROM turns JOIN answers ON answers.id = turns.answer"
-                " WHERE turns.id = ? AND state = 'complete'",
-                (turn_id,),
-            ).fetchone()
-            if found is not None:
-                db.execute("DELETE FROM cache WHERE key = ?", (stored(key),))
-                db.execute("INSERT INTO cache VALUES (?, ?)", (stored(key), found["id"]))
+            db.execute("DELETE FROM cache WHERE key = ?", (stored(key),))
+            number = add_answer(db, answer, "", None)
+            db.execute("INSERT INTO cache VALUES (?, ?)", (stored(key), number))
 
     def recall(self, key: str) -> Answer | None:
         """Return the answer that this request was given, or None."""

@@ -27,6 +27,7 @@ from .messages import (
     Usage,
     Waiting,
 )
+from .replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -45,7 +46,8 @@ class Draft:
     One thread may fold while others take snapshots.
     """
 
-    def __init__(self, *, provider: str, model: str) -> None:
+    def __init__(self, *, provider: str, model: str, cached: bool = False) -> None:
+        self._cached = cached
         self._provider = provider
         self._model = model
         self._started = time.perf_counter()
@@ -123,6 +125,7 @@ class Draft:
             waiting=self._waiting,
             attempt=max(1, self._attempt),
             activity=self._activity,
+            cached=self._cached,
         )
 
     def _arrived(self) -> None:
@@ -219,7 +222,8 @@ def start_call(
 
     For ``keep`` see `Call`; all other ``params`` go to the provider.
     """
-    draft = Draft(provider=provider.name, model=model or provider.default_model)
+    model_name = model or provider.default_model
+    draft = Draft(provider=provider.name, model=model_name, cached=isinstance(provider, Replay))
 
     async def fetch(images: tuple[Image, ...], home: str) -> tuple[Image, ...]:
         answering = getattr(provider, "last_provider", None) or provider

@@ -96,11 +96,11 @@ class Keeping:
         self._kept = self._chats.begin(self._turn, self._name)
         self._kept.follow(snapshot)
 
-    def finish(self, answer: Answer, error: str = "") -> None:
+    def finish(self, answer: Answer, failure: BaseException | None) -> None:
         """Keep the answer, and the line of the error that ended it."""
         self._turn.answer = answer
         if self._kept is not None:
-            self._kept.finish(answer, error)
+            self._kept.finish(answer, str(failure or ""))
 
 
 def _turn(saved: SavedTurn) -> Turn:

@@ -47,12 +47,11 @@ class Target:
 
 def target(
     options: tuple[str | None, str | None],
-    configured: tuple[str | None, str | None],
-    *,
+    *configured: tuple[str | None, str | None],
     timeout_s: float | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Target:
-    """Return who to ask, from (provider, model) as options and as configured.
+    """Return who to ask, from (provider, model) as options and as configured, by rank.
 
     A model counts only with the provider of its own source or of a weaker one:
     ``-p ollama`` does not ask Ollama for a model set for OpenAI. ``G4F_API_KEY``
@@ -63,7 +62,7 @@ def target(
     in_environ = (environ.get("G4F_PROVIDER"), environ.get("G4F_MODEL"))
     provider: Provider | None = None
     model: str | None = None
-    for given_provider, given_model in (options, configured, in_environ):
+    for given_provider, given_model in (options, *configured, in_environ):
         prefix, bare = split_model(given_model or "")
         named = _one_name(given_provider or "", prefix)
         model = model or bare or None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
+    line_magic,
     magics_class,
     needs_local_scope,
     no_var_expand,
@@ -25,16 +27,24 @@ from .messages import Answer
 from .options import request_fields, split_options
 from .portal import Interrupts
 from .prompt import expand
+from .settings import Settings
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .call import Call
     from .chats import Chats
     from .config import Target
+    from .display.card import Card
     from .keeper import Keeper
+
+
+End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
+"""Something that is told the answer, and the error that ended it."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -57,6 +67,7 @@ class ChatMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._settings = Settings()
         self._chats: Chats | None = None
         self._latest: Answer | None = None
         self._keepers: dict[Path | None, Keeper] = {}
@@ -72,7 +83,7 @@ class ChatMagics(Magics):
 
         notebook = self._front_end.notebook()
         if self._chats is None or self._chats.notebook != notebook:
-            self._chats = Chats(self._keeper(notebook), notebook)
+            self._chats = Chats(self._keeper(kept=bool(notebook)), notebook)
         return self._chats
 
     @no_var_expand
@@ -98,6 +109,8 @@ class ChatMagics(Magics):
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
     @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
+    @argument("--cache", action="store_true", default=None, help="answer from the cache if it can")
+    @argument("--no-cache", dest="cache", action="store_false", help="ask again")
     @argument("--timeout", type=float, metavar="S", help="seconds without any byte (60)")
     @argument("text", nargs=argparse.REMAINDER, help="the prompt, all literal text")
     @line_cell_magic
@@ -121,6 +134,29 @@ class ChatMagics(Magics):
             return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
+
+    @line_magic
+    def g4f_config(self, line: str) -> None:
+        """Show the settings and where each comes from, or set some for this session.
+
+        Alone it lists them all::
+
+            %g4f_config cache=on replay=live
+            %g4f_config cache
+            %g4f_config
+        """
+        words = line.split()
+        try:
+            for assignment in (word for word in words if "=" in word):
+                self._settings.assign(assignment)
+            names = [word.partition("=")[0] for word in words]
+            configured = {"provider": self.provider, "model": self.model}
+            settings = self._settings.told(names, configured, os.environ)
+        except G4FError as error:
+            raise self._without_stack(error) from error.__cause__
+        for setting in settings:
+            told = f"{setting.key:12} {setting.value:20} {setting.source}"
+            print(told)  # noqa: T201  # this is what the cell shows
 
     def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
         options, words = self._parse(line)
@@ -193,35 +229,53 @@ class ChatMagics(Magics):
         self, prompt: str, options: argparse.Namespace, stop: Interrupts
     ) -> tuple[Answer, BaseException | None]:
         """Send the turn and draw its answer; return it, and the error that ended it."""
+        from .display.card import follow
+
+        turn = Turn(prompt, options.system, options.new, self._front_end.cell())
+        call, ends = self._send(turn, options)
+        if turn.cell is not None and not options.quiet:
+            self._clicks.start()  # if it is not started yet; while the request is on its way
+        answer = follow(call, self._card(turn, options, stop), stop)
+        for end in ends:
+            end(answer, call.failure)
+        return answer, call.failure
+
+    def _send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
+        """Send a turn; return the call under way, and what its end is to be told to."""
+        from .cached import Cached, request_key
         from .call import start_call
-        from .display.card import QuietCard, follow, open_card
+
+        target = self._target(options)
+        messages, keep, ends = with_history(turn, "", ()), None, list[End]()
+        if not options.alone:
+            name = options.conversation or self.chats.current
+            messages = self.chats.messages(turn, name, last=options.last)
+            keeping = self.chats.keep(turn, name)
+            keep, ends = keeping.begin, [keeping.finish]
+        params = {**target.params(), **request_fields(options)}
+        provider: Any = target.provider
+        if self._may_replay(options):
+            key = request_key(provider, target.model, messages, params)
+            cached = Cached(self._keeper(kept=True), key)
+            provider = cached.replay(is_live=self._settings.get("replay") == "live") or provider
+            ends.append(cached.remember)
+        return start_call(provider, target.model, messages, keep=keep, **params), ends
+
+    def _card(self, turn: Turn, options: argparse.Namespace, stop: Interrupts) -> Card:
+        from .display.card import QuietCard, open_card
 
         def open_bar(header: str) -> StopBar | None:
             # Without a cell's name the page is not one that asked for the subshell.
             can_click = turn.cell is not None and self._clicks.has_answered
             return StopBar(header, stop.stop) if can_click else None
 
-        target = self._target(options)
-        chats, name = self.chats, options.conversation or self.chats.current
-        turn = Turn(prompt, options.system, options.new, self._front_end.cell())
-        keeping = None if options.alone else chats.keep(turn, name)
-        if options.alone:
-            messages = with_history(turn, "", ())
-        else:
-            messages = chats.messages(turn, name, last=options.last)
-        params = {**target.params(), **request_fields(options)}
-        keep = keeping.begin if keeping is not None else None
-        call = start_call(target.provider, target.model, messages, keep=keep, **params)
-        if turn.cell is not None and not options.quiet:
-            self._clicks.start()  # if it is not started yet; while the request is on its way
-        may_clear = self._front_end.is_whole_cell()
-        card = (
-            QuietCard() if options.quiet else open_card(self.shell, open_bar, may_clear=may_clear)
-        )
-        answer = follow(call, card, stop)
-        if keeping is not None:
-            keeping.finish(answer, str(call.failure or ""))
-        return answer, call.failure
+        if options.quiet:
+            return QuietCard()
+        return open_card(self.shell, open_bar, may_clear=self._front_end.is_whole_cell())
+
+    def _may_replay(self, options: argparse.Namespace) -> bool:
+        is_on: bool | None = options.cache
+        return self._settings.get("cache") == "on" if is_on is None else is_on
 
     def _show_again(self, text: str) -> Answer | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
@@ -242,6 +296,7 @@ class ChatMagics(Magics):
 
         return target(
             (options.provider, options.model),
+            (self._settings.get("provider"), self._settings.get("model")),
             (self.provider, self.model),
             timeout_s=options.timeout,
         )
@@ -275,12 +330,12 @@ class ChatMagics(Magics):
         for keeper in self._keepers.values():
             keeper.close()
 
-    def _keeper(self, notebook: str) -> Keeper:
-        """Return what keeps the turns of a notebook: a file for all, or memory for unknown ones."""
+    def _keeper(self, *, kept: bool) -> Keeper:
+        """Return what keeps turns: on disk, or in memory where notebooks have no names."""
         from .keeper import Keeper
         from .store import default_path
 
-        path = default_path() if notebook else None
+        path = default_path() if kept else None
         return self._keepers.setdefault(path, Keeper(path))
 
     def forget_shown(self, *_: object) -> None:
@@ -319,8 +374,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop("ChatMagics", None)
     if magics is None:
         return
-    for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop("chat", None)
+    for kind, names in magics.magics.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
     magics.shell.display_formatter.ipython_display_formatter.pop(Answer, None)
     shell.configurables.remove(magics)
     magics.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 # (PRAGMA user_version). Each step is a tuple of statements, done in one transaction.
 #
 # - Turns point to answers, not the other way round: a fork shares the answers, and the cache
-#   holds on to one although its turn was replaced. The last to let go of it deletes it.
+#   has answers without a turn. The last to let go of one deletes it.
 # - AUTOINCREMENT, so that no number is ever used again: a kernel that still writes an answer
 #   whose turn another kernel has replaced must not hit the new one.
 # - Texts stand last in their row: what is read often is read without them.

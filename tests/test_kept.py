@@ -167,8 +167,8 @@ def test_what_had_arrived_survives_the_end_of_the_kernel(
 
 def pid(kernel: Kernel) -> int:
     """The kernel's process."""
-    found: int = kernel.manager.provisioner.pid
-    return found
+    provisioner: Any = kernel.manager.provisioner
+    return int(provisioner.pid)
 
 
 def test_two_kernels_share_the_conversation_of_a_notebook(
@@ -208,9 +208,9 @@ def test_without_a_disk_the_chat_goes_on_in_memory(
         kernel.run("%load_ext g4f_magic")
         first = kernel.run(f"{ask}\none", "a")
         assert first.error is None
-        assert "goes on in memory" in first.text
+        assert "goes on in memory" in str(first.outputs)
         second = kernel.run(f"{ask}\ntwo", "b")
-        assert "memory" not in second.text
+        assert "memory" not in str(second.outputs)
         assert [text for _, text in said(server)] == ["one", "ok", "two"]
     assert (tmp_path / "file").read_text() == "in the way"
 
@@ -226,3 +226,60 @@ def test_a_notebook_without_a_name_is_kept_in_memory_only(
             kernel.run(f"%%chat -p {server.url}/v1 -m m\n{prompt}")
         assert [text for _, text in said(server)] == ["one", "ok", "two"]
     assert not home.exists()
+
+
+def test_the_very_same_request_is_answered_from_the_cache(
+    notebook: Kernel, byte_server: StartServer
+) -> None:
+    """Run All would pay again for what is known, and give other answers each time."""
+    answers = iter(["one", "two", "three", "four", "five"])
+
+    def script(exchange: Exchange) -> None:
+        stream_script([next(answers)])(exchange)
+
+    server = byte_server(script)
+    ask = f"%%chat -p {server.url}/v1 -m m --cache"
+    first = notebook.run(f"{ask}\nhi", "a")
+    assert "cached" not in str(first.outputs)
+    restart(notebook)
+    again = notebook.run(f"{ask} -o reply\nhi", "a")
+    assert len(server.requests) == 1
+    assert "one" in str(again.outputs)
+    assert "cached" in str(again.outputs)
+    assert notebook.value("(reply.text, reply.cached, reply.usage.tokens_out)") == ("one", True, 1)
+    for other in ("-t 0.5\nhi", "\nho", "--no-cache\nhi", "-s 'Be brief.'\nhi"):
+        notebook.run(f"{ask} --alone {other}", "b")
+    assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_run_all_with_the_cache_on_asks_nobody(
+    notebook: Kernel, byte_server: StartServer, *, is_live: bool
+) -> None:
+    """A notebook that is shown to others gives what it gave its author, word for word."""
+    server = byte_server(stream_script(["# Title\n\n", "some **words**\n", "and more"]))
+    cells = [f"%%chat -p {server.url}/v1 -m m\nprompt {number}" for number in range(3)]
+    texts = []
+    for _ in range(2):
+        notebook.run(f"%g4f_config cache=on replay={'live' if is_live else 'instant'}")
+        for number, code in enumerate(cells):
+            assert notebook.run(code, str(number)).error is None
+            texts.append(notebook.value("_.text"))
+        restart(notebook)
+    assert len(server.requests) == 3
+    assert texts[:3] == texts[3:]
+
+
+def test_an_answer_that_failed_or_was_stopped_is_asked_for_again(
+    notebook: Kernel, byte_server: StartServer
+) -> None:
+    """Half an answer would be given for ever."""
+
+    def breaks(exchange: Exchange) -> None:
+        exchange.send(sse_head() + chunked(delta("half")))
+        exchange.reset()
+
+    server = byte_server(breaks)
+    for _ in range(2):
+        assert notebook.run(f"%%chat --alone --cache -p {server.url}/v1 -m m\nhi").error is not None
+    assert len(server.requests) == 2

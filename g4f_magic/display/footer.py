@@ -43,18 +43,18 @@ def _size(answer: Answer, text: str) -> str:
 def footer(answer: Answer) -> str:
     """Return the true figures of an answer that ended: nothing estimated."""
     figures = []
-    if answer.images and not answer.text:
+    if answer.cached:
+        figures.append("cached")
+    elif answer.images and not answer.text:
         figures.append(f"{answer.elapsed_s:.1f} s")
     elif answer.first_token_s is not None:
         figures.append(f"{answer.first_token_s:.1f} s to first token")
-    if (rate := tokens_a_second(answer)) is not None:
+    if not answer.cached and (rate := tokens_a_second(answer)) is not None:
         figures.append(f"{rate:.0f} tokens/s")
     if answer.usage is not None:
         sides = ((answer.usage.tokens_in, "in"), (answer.usage.tokens_out, "out"))
         counts = [f"{count} {side}" for count, side in sides if count is not None]
         figures += [", ".join(counts)] if counts else []
-    if answer.cached:
-        figures.append("cached")
     return " · ".join(figures)
 
 

@@ -97,7 +97,7 @@ class OpenaiTemplate:
         ``ResponseError`` and ``NetworkError``.
         """
         refuse_disguise(impersonate, cls.name)
-        base = cls._base(api_base)
+        base = cls.base_url(api_base)
         key = api_key = cls._key(api_key, base)
         parts = await media_parts(media)
         model = cls._known_model(model, prompt)
@@ -195,7 +195,7 @@ class OpenaiTemplate:
         that see them to ``vision_models``. Falls back on ``fallback_models`` where
         there are any; otherwise raises ``ProviderError``.
         """
-        base = cls._base(api_base)
+        base = cls.base_url(api_base)
         key = cls._key(api_key, base)
         headers = cls.get_headers(False, key, headers)  # noqa: FBT003  # as in its interface
         request = cls._request(f"{base}/models", headers, b"", proxy, timeout)
@@ -245,7 +245,8 @@ class OpenaiTemplate:
         )
 
     @classmethod
-    def _base(cls, api_base: str | None) -> str:
+    def base_url(cls, api_base: str | None = None) -> str:
+        """Return the address that is asked: as given, from the environment, or the service's."""
         base = api_base or os.environ.get(cls.api_base_env or " ") or cls.api_base
         if not base:
             message = f"{cls.name} has no base URL"

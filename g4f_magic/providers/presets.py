@@ -293,9 +293,9 @@ class _PresetProvider(OpenaiTemplate):
     host_env: ClassVar[str] = ""
 
     @classmethod
-    def _base(cls, api_base: str | None) -> str:
+    def base_url(cls, api_base: str | None = None) -> str:
         told = os.environ.get(cls.host_env or " ", "")
-        return super()._base(api_base or (address(told, cls.api_base) if told.strip() else None))
+        return super().base_url(api_base or (address(told, cls.api_base) if told.strip() else None))
 
 
 @functools.cache
