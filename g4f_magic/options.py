@@ -37,6 +37,9 @@ def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str]
             rest = rest.lstrip()
             continue
         value, rest = _attached(rest, option) if attached else _value(rest.lstrip(), option)
+        if value == "--":  # which argparse leaves out (Python 3.10 to 3.12)
+            message = f"{option} cannot be --"
+            raise UsageError(message, hint="two dashes end the options")
         arguments.append(f"{option}={value}")  # argparse takes this form for every value
         rest = rest.lstrip()
     return arguments, rest
