@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
+from .secret import Secret
 
 if TYPE_CHECKING:
     import argparse
@@ -50,6 +51,15 @@ def request_fields(options: argparse.Namespace) -> dict[str, Any]:
     fields = {name: getattr(options, name) for name in _FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
     return fields | dict(_param(given) for given in options.param or ())
+
+
+def way_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what options say of the way to the service; raises ``UsageError``."""
+    if options.retries is not None and options.retries < 0:
+        message = f"--retries {options.retries} is no number of times"
+        raise UsageError(message)
+    named = {"max_retries": options.retries, "proxy": options.proxy and Secret(options.proxy)}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _param(given: str) -> tuple[str, Any]:

@@ -234,6 +234,37 @@ def ended(chat: Kernel, run: CellRun, within_s: float) -> bool:
     return run.is_done
 
 
+def test_a_conversation_that_is_too_long_says_how_to_send_less(
+    chat: Kernel, byte_server: Callable[..., ByteServer]
+) -> None:
+    """Sooner or later every long notebook gets there."""
+    server = byte_server(stream_script(["ok"]))
+    chat.run(f"%%chat --new -p {server.url}/v1 -m m\none")
+    chat.run(f"%%chat -p {server.url}/v1 -m m\ntwo")
+    said = {"error": {"message": "maximum context length is 8192 tokens", "type": "invalid"}}
+    full = byte_server(sending(json_reply(400, said)))
+    run = chat.run(f"%%chat -p {full.url}/v1 -m m\nthree")
+    assert run.error is not None
+    assert "2 turns were sent" in run.error.traceback[-1]
+    assert "--last N" in run.error.traceback[-1]
+
+
+def test_how_often_it_is_tried_and_on_which_way(
+    chat: Kernel, byte_server: Callable[..., ByteServer]
+) -> None:
+    """One call may need another proxy, or no patience."""
+    server = byte_server(sending(json_reply(503, {"error": "busy"}, [("retry-after-ms", "1")])))
+    for retries in (0, 3):
+        before = len(server.requests)
+        run = chat.run(f"%%chat --retries {retries} -p {server.url}/v1 -m m\nhi")
+        assert run.error is not None
+        assert len(server.requests) - before == 1 + retries
+    proxy = f"http://me:hidden@127.0.0.1:{free_port()}"
+    run = chat.run(f"%%chat --retries 0 --proxy {proxy} -p http://a.test/v1 -m m\nhi")
+    assert "the proxy" in str(run.error)
+    assert "hidden" not in str(run.outputs)
+
+
 def test_an_interrupt_before_anything_is_asked_is_harmless(chat: Kernel) -> None:
     """■ is pressed at any moment, also while the cell is still starting."""
     for pause_s in (0.0, 0.002, 0.01, 0.03, 0.1):

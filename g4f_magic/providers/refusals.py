@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BUDGET_SPENT = "the account's budget is used up; waiting does not help"
 """The hint of a refusal after which asking again cannot help."""
 
+TOO_LONG = "the conversation is too long for this model: --last N sends fewer turns, --new none"
+
 _LONGEST_MESSAGE = 300
 _SPENT = re.compile(rb"insufficient_quota|billing|credit balance|payment required", re.IGNORECASE)
 _TOO_LONG = re.compile(rb"context.{0,12}(length|window|size)|prompt is too long", re.IGNORECASE)
@@ -161,7 +163,7 @@ def _hint(status: int, body: bytes, api_key_env: str, retry_after_s: float | Non
     if retry_after_s:
         return f"try again in {math.ceil(retry_after_s)} s"
     if _TOO_LONG.search(body):
-        return "the conversation is too long for this model; --new starts afresh"
+        return TOO_LONG
     return (
         "try again later, or another provider (-p)"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR

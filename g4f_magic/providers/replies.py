@@ -13,7 +13,7 @@ from .completions import CompletionReader
 from .listings import ListedModel, listed_models
 from .payloads import Payload, PayloadReader, is_error
 from .pictures import pictures
-from .refusals import nonsense, refusal, secrets_in
+from .refusals import TOO_LONG, nonsense, refusal, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -131,7 +131,7 @@ async def _payloads(
 
 
 def _refusal(reply: Reply, body: bytes, request: Request, api_key_env: str) -> ResponseError:
-    return refusal(
+    error = refusal(
         reply.status,
         body,
         provider=request.provider,
@@ -140,6 +140,15 @@ def _refusal(reply: Reply, body: bytes, request: Request, api_key_env: str) -> R
         secrets=secrets_in(request.headers),
         api_key_env=api_key_env,
     )
+    if error.hint == TOO_LONG and (turns := _turns_sent(request.body)):
+        error.hint = TOO_LONG.replace(":", f", {turns} turns were sent before the prompt:", 1)
+    return error
+
+
+def _turns_sent(body: bytes) -> int:
+    """Return how many answers a request repeats."""
+    messages = json.loads(body).get("messages") or []
+    return sum(message.get("role") == "assistant" for message in messages)
 
 
 def _nonsense(reply: Reply, body: bytes, request: Request) -> ResponseError:
