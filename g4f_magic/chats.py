@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .adoption import adopt
 from .conversation import Cell, Conversation, Turn, with_history
 from .errors import StoreError
 from .saved import SavedTurn
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
     from .messages import Answer, Message
 
 _READ_WITHIN_S = 2.0
+
+
+def open_chats(keeper: Keeper, notebook: str, cell: Cell | None) -> Chats:
+    """Return the conversations of a notebook, also of one that had another path before."""
+    if notebook:
+        with suppress(StoreError):  # which the first turn will say
+            notebook = keeper.call(
+                lambda store: adopt(store, notebook, cell.id if cell else None),
+                within_s=_READ_WITHIN_S,
+            )
+    return Chats(keeper, notebook)
 
 
 class Chats:
@@ -74,6 +87,10 @@ class Chats:
             answer=turn.answer,
         )
         return self.keeper.begin(self.notebook, name, saved)
+
+    def forget(self, name: str) -> None:
+        """Remember nothing of a conversation that was changed on disk."""
+        self._said.pop(name, None)
 
     def _remembered(self, name: str) -> Conversation:
         return self._said.setdefault(name, Conversation(name))

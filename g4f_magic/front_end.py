@@ -11,10 +11,11 @@ from .conversation import Cell
 
 
 class FrontEnd:
-    """Reads the request that the shell works on; asked anew for each cell."""
+    """Reads what the shell works on: the request of the cell that runs."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
+        self._notebook = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -32,17 +33,11 @@ class FrontEnd:
     def notebook(self) -> str:
         """Return what tells the notebook from others, its path as a rule; "" where nothing does.
 
-        It stays the same as long as the kernel runs, also when the file is renamed.
+        Once known it stays the same, though the file be renamed or the variables be deleted.
         """
-        if self.is_terminal:
-            return ""
-        if "google.colab" in sys.modules:
-            return "Colab"  # a machine has one notebook only, whose path it does not know
-        path = Path(str(self._shell.user_ns.get("__vsc_ipynb_file__") or self._session_name()))
-        if not path.is_absolute():
-            return ""  # not saved yet
-        is_notebook = path.suffix == ".ipynb" or path.is_file()  # else it is a console
-        return os.path.realpath(path) if is_notebook else ""
+        if not self._notebook and not self.is_terminal:
+            self._notebook = self._identity()
+        return self._notebook
 
     def is_whole_cell(self) -> bool:
         """Tell whether a chat magic is all there is in the cell that runs."""
@@ -56,6 +51,15 @@ class FrontEnd:
         """
         first, _, written = self._code().lstrip("\n").partition("\n")
         return written if first.split() == ["%%chat", *line.split()] else body
+
+    def _identity(self) -> str:
+        if "google.colab" in sys.modules:
+            return "Colab"  # a machine has one notebook only, whose path it does not know
+        path = Path(str(self._shell.user_ns.get("__vsc_ipynb_file__") or self._session_name()))
+        if not path.is_absolute():
+            return ""  # not saved yet
+        is_notebook = path.suffix == ".ipynb" or path.is_file()  # else it is a console
+        return os.path.realpath(path) if is_notebook else ""
 
     def _session_name(self) -> str:
         """Return the path that Jupyter's server has started the kernel for.

@@ -1,11 +1,10 @@
-"""The magics: parse, ask, show one thing. All the wiring of the package is here."""
+"""The magics: parse, call one function of the session, show one thing."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import (
@@ -19,39 +18,17 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
-from .conversation import Turn, with_history
-from .display.stop import ClickProbe, StopBar
 from .errors import G4FError, UsageError
-from .front_end import FrontEnd
 from .messages import Answer
-from .options import request_fields, split_options
-from .portal import Interrupts
+from .options import split_options
 from .prompt import expand
-from .settings import Settings
+from .session import Session
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .call import Call
-    from .chats import Chats
-    from .config import Target
-    from .display.card import Card
-    from .keeper import Keeper
-
-
-End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
-"""Something that is told the answer, and the error that ended it."""
-
-
-class Stopped(KeyboardInterrupt):
-    """The answer was interrupted; cells that wait are not run, as after any interrupt."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+    from .display.listing import Displayed
 
 
 @magics_class
@@ -67,24 +44,9 @@ class ChatMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._settings = Settings()
-        self._chats: Chats | None = None
-        self._latest: Answer | None = None
-        self._keepers: dict[Path | None, Keeper] = {}
-        self._front_end = FrontEnd(shell)
-        self._clicks = ClickProbe(shell)
-        self.warm_up = WarmUp(self._clicks.start if self._front_end.cell() else None)
+        self._session = Session(shell, lambda: (self.provider, self.model))
+        self.warm_up = WarmUp(self._session.warm_up if self._session.front_end.cell() else None)
         self._shown: Answer | None = None
-
-    @property
-    def chats(self) -> Chats:
-        """The conversations of the notebook that the running cell is in."""
-        from .chats import Chats
-
-        notebook = self._front_end.notebook()
-        if self._chats is None or self._chats.notebook != notebook:
-            self._chats = Chats(self._keeper(kept=bool(notebook)), notebook)
-        return self._chats
 
     @no_var_expand
     @needs_local_scope
@@ -109,6 +71,8 @@ class ChatMagics(Magics):
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
     @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
+    @argument("--retries", type=int, metavar="N", help="how often to try again (2)")
+    @argument("--proxy", metavar="URL", help="for this call")
     @argument("--cache", action="store_true", default=None, help="answer from the cache if it can")
     @argument("--no-cache", dest="cache", action="store_false", help="ask again")
     @argument("--timeout", type=float, metavar="S", help="seconds without any byte (60)")
@@ -148,21 +112,61 @@ class ChatMagics(Magics):
         words = line.split()
         try:
             for assignment in (word for word in words if "=" in word):
-                self._settings.assign(assignment)
+                self._session.settings.assign(assignment)
             names = [word.partition("=")[0] for word in words]
             configured = {"provider": self.provider, "model": self.model}
-            settings = self._settings.told(names, configured, os.environ)
+            settings = self._session.settings.told(names, configured, os.environ)
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
         for setting in settings:
             told = f"{setting.key:12} {setting.value:20} {setting.source}"
             print(told)  # noqa: T201  # this is what the cell shows
 
+    @no_var_expand
+    @magic_arguments()
+    @argument("--all", action="store_true", help="list: the conversations of every notebook")
+    @argument("--yes", action="store_true", help="delete: without asking")
+    @argument("--force", action="store_true", help="export: replace a file that is there")
+    @argument("verb", nargs="?", help="see above; list if there is none")
+    @argument("words", nargs="*", help="of the verb; 'one name' or \"one name\" with a space")
+    @line_magic
+    def g4f_chats(self, line: str) -> Displayed:
+        """List, read, change and move the conversations of this notebook.
+
+        The shortest useful line lists them::
+
+            %g4f_chats
+
+        The verbs::
+
+            list [WORD ...] [--all]  which there are, or those that have all the words
+            show [NAME]              the conversation to read
+            new NAME, use NAME       begin another one, go on with another one
+            undo                     take the last turn away
+            fork NAME                go on with a copy
+            rename [OLD] NEW         give it another name
+            delete NAME --yes        delete it with all its turns
+            export FILE [--force]    write it to a .md, .json, .jsonl or .ipynb file
+            import FILE              begin one with what is in such a file
+            usage                    requests and tokens by model
+            cache clear              forget the answers that --cache would give again
+
+        Without a name it is the current conversation, which %%chat continues.
+        """
+        from .chat_verbs import run, split_words
+
+        arguments, words = split_words(line)
+        try:
+            options = _parsed(ChatMagics.g4f_chats.parser, arguments, "%g4f_chats?")
+            return run(words, options, self._session.chats, _takes_value())
+        except G4FError as error:
+            raise self._without_stack(error) from error.__cause__
+
     def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
         options, words = self._parse(line)
         if options.show:
             return self._show_again(words + (cell or ""))
-        body = None if cell is None else self._front_end.as_written(line, cell).strip("\n")
+        body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
         if text.strip():
             prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
@@ -171,26 +175,16 @@ class ChatMagics(Magics):
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
         if options.system is not None or options.new:
-            name = options.conversation or self.chats.current
-            self.chats.begin(Turn("", options.system, options.new), name)
+            self._session.mark(options)
         elif line.strip():
             message = "the prompt is empty"
             raise UsageError(message, hint="write it after the options: %chat -m MODEL What is …?")
-        print(self._standing())  # noqa: T201  # this is what the cell shows
+        print(self._session.standing(options))  # noqa: T201  # this is what the cell shows
         return None
 
     def _parse(self, line: str) -> tuple[argparse.Namespace, str]:
-        parser = ChatMagics.chat.parser
-        takes_value = {
-            name: action.nargs != 0
-            for action in parser._actions  # noqa: SLF001  # argparse lists them nowhere else
-            for name in action.option_strings
-        }
-        arguments, words = split_options(line, takes_value)
-        try:
-            options = parser.parse_args(arguments)
-        except IPythonUsageError as error:
-            raise UsageError(str(error), hint="%%chat? shows what it takes") from None
+        arguments, words = split_options(line, _takes_value())
+        options = _parsed(ChatMagics.chat.parser, arguments, "%%chat?")
         if options.timeout is not None and not options.timeout > 0:
             message = f"--timeout {options.timeout:g} is no number of seconds to wait"
             raise UsageError(message)
@@ -203,115 +197,32 @@ class ChatMagics(Magics):
         return options, words
 
     def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | None:
-        with Interrupts() as interrupts:
-            answer, failure = self._converse(prompt, options, interrupts)
-        self._latest = answer
-        for line in self.chats.keeper.news():
-            print(line, file=sys.stderr)  # noqa: T201  # a warning, in the cell that it is about
+        answer, failure = self._session.ask(prompt, options)
         if options.out:
             self.shell.user_ns[options.out] = answer
         if failure is not None:
             raise failure
-        if interrupts.arrived:
-            message = f"Stopped after {answer.elapsed_s:.1f} s; what had arrived is kept."
-            raise Stopped(message)
         return self._result(answer)
 
     def _result(self, answer: Answer) -> Answer | None:
         """Return the answer that was shown as the result of the cell, and show it no more."""
-        if self._front_end.is_terminal and self._front_end.is_whole_cell():
+        if self._session.front_end.is_terminal and self._session.front_end.is_whole_cell():
             self.shell.displayhook.update_user_ns(answer)  # which else writes an empty "Out[1]:"
             return None
         self._shown = answer
         return answer
-
-    def _converse(
-        self, prompt: str, options: argparse.Namespace, stop: Interrupts
-    ) -> tuple[Answer, BaseException | None]:
-        """Send the turn and draw its answer; return it, and the error that ended it."""
-        from .display.card import follow
-
-        turn = Turn(prompt, options.system, options.new, self._front_end.cell())
-        call, ends = self._send(turn, options)
-        if turn.cell is not None and not options.quiet:
-            self._clicks.start()  # if it is not started yet; while the request is on its way
-        answer = follow(call, self._card(turn, options, stop), stop)
-        for end in ends:
-            end(answer, call.failure)
-        return answer, call.failure
-
-    def _send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
-        """Send a turn; return the call under way, and what its end is to be told to."""
-        from .cached import Cached, request_key
-        from .call import start_call
-
-        target = self._target(options)
-        messages, keep, ends = with_history(turn, "", ()), None, list[End]()
-        if not options.alone:
-            name = options.conversation or self.chats.current
-            messages = self.chats.messages(turn, name, last=options.last)
-            keeping = self.chats.keep(turn, name)
-            keep, ends = keeping.begin, [keeping.finish]
-        params = {**target.params(), **request_fields(options)}
-        provider: Any = target.provider
-        if self._may_replay(options):
-            key = request_key(provider, target.model, messages, params)
-            cached = Cached(self._keeper(kept=True), key)
-            provider = cached.replay(is_live=self._settings.get("replay") == "live") or provider
-            ends.append(cached.remember)
-        return start_call(provider, target.model, messages, keep=keep, **params), ends
-
-    def _card(self, turn: Turn, options: argparse.Namespace, stop: Interrupts) -> Card:
-        from .display.card import QuietCard, open_card
-
-        def open_bar(header: str) -> StopBar | None:
-            # Without a cell's name the page is not one that asked for the subshell.
-            can_click = turn.cell is not None and self._clicks.has_answered
-            return StopBar(header, stop.stop) if can_click else None
-
-        if options.quiet:
-            return QuietCard()
-        return open_card(self.shell, open_bar, may_clear=self._front_end.is_whole_cell())
-
-    def _may_replay(self, options: argparse.Namespace) -> bool:
-        is_on: bool | None = options.cache
-        return self._settings.get("cache") == "on" if is_on is None else is_on
 
     def _show_again(self, text: str) -> Answer | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
         if text.strip():
             message = "--show asks nothing, so it takes no prompt"
             raise UsageError(message, hint="%chat --show")
-        turns = self.chats.conversation(self.chats.current).turns
-        answers = [turn.answer for turn in turns if turn.answer is not None]
-        answer = self._latest or (answers[-1] if answers else None)
+        answer = self._session.latest()
         if answer is None:
             message = "there is no answer to show yet"
             raise UsageError(message)
         self.show(answer)
         return self._result(answer)
-
-    def _target(self, options: argparse.Namespace) -> Target:
-        from .config import target
-
-        return target(
-            (options.provider, options.model),
-            (self._settings.get("provider"), self._settings.get("model")),
-            (self.provider, self.model),
-            timeout_s=options.timeout,
-        )
-
-    def _standing(self) -> str:
-        """Return where one stands: who is asked, and how long the conversation is."""
-        target = self._target(ChatMagics.chat.parser.parse_args([]))
-        conversation = self.chats.conversation(self.chats.current)
-        turns = [turn for turn in conversation.in_force() if turn.prompt]
-        usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
-        tokens_in = sum(usage.tokens_in or 0 for usage in usages)
-        tokens_out = sum(usage.tokens_out or 0 for usage in usages)
-        count = f"{len(turns)} turn" + ("" if len(turns) == 1 else "s")
-        parts = (target.name, f"conversation {conversation.name!r}", count)
-        return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
 
     def _without_stack(self, error: G4FError) -> G4FError:
         """Let IPython show what happened and what to do, and no stack unless asked."""
@@ -326,17 +237,7 @@ class ChatMagics(Magics):
     def close(self) -> None:
         """Stop what goes on beside the cells."""
         self.warm_up.stop()
-        self._clicks.close()
-        for keeper in self._keepers.values():
-            keeper.close()
-
-    def _keeper(self, *, kept: bool) -> Keeper:
-        """Return what keeps turns: on disk, or in memory where notebooks have no names."""
-        from .keeper import Keeper
-        from .store import default_path
-
-        path = default_path() if kept else None
-        return self._keepers.setdefault(path, Keeper(path))
+        self._session.close()
 
     def forget_shown(self, *_: object) -> None:
         """Let a later cell show the answer that this one has shown."""
@@ -353,6 +254,20 @@ class ChatMagics(Magics):
             publish_document(self.shell.display_pub, answer)
         else:
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
+
+
+def _takes_value() -> dict[str, bool]:
+    """Return of each option of `%%chat` whether a value follows it."""
+    actions = ChatMagics.chat.parser._actions  # noqa: SLF001  # argparse lists them nowhere else
+    return {name: action.nargs != 0 for action in actions for name in action.option_strings}
+
+
+def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Namespace:
+    try:
+        options: argparse.Namespace = parser.parse_args(arguments)
+    except IPythonUsageError as error:
+        raise UsageError(str(error), hint=f"{help_page} shows what it takes") from None
+    return options
 
 
 def _value(expression: str, scope: dict[str, Any]) -> Any:

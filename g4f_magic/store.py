@@ -37,8 +37,9 @@ from .saved import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from .database import Connection
     from .saved import Text, TurnOutline
 
 _FILE = "chats.db"
@@ -87,25 +88,35 @@ class Store:
         Returns its number. A turn that brings an answer is kept as it is, one without a
         prompt is a mark; else the answer is under way from now on, until `finish`.
         """
-        answer = turn.answer or (Answer(state="streaming") if turn.prompt else None)
         with self.database.write() as db:
-            is_under_way = answer is not None and answer.state == "streaming"
-            owner = self.database.owner_token() if is_under_way else None
+            return self._put(db, create_conversation(db, notebook, name), turn)
+
+    def add(self, notebook: str, name: str, turns: Iterable[SavedTurn]) -> None:
+        """Begin a conversation with turns that are over: with all of them, or not at all."""
+        with self.database.write() as db:
+            refuse_taken(db, notebook, name)
             conversation = create_conversation(db, notebook, name)
-            position, stale = place_for(db, conversation, turn.cell_id, turn.execution)
-            db.executemany("DELETE FROM turns WHERE id = ?", [(old,) for old in stale])
-            row = {
-                "conversation": conversation,
-                "position": position,
-                "answer": answer and add_answer(db, answer, turn.error, owner),
-                "starts_afresh": turn.starts_afresh,
-                "created_at": turn.created_at or time.time(),
-                "cell_id": stored_if_any(turn.cell_id),
-                "execution": stored_if_any(turn.execution),
-                "system": stored_if_any(turn.system),
-                "prompt": stored(turn.prompt),
-            }
-            return insert(db, "turns", row)
+            for turn in turns:
+                self._put(db, conversation, turn)
+
+    def _put(self, db: Connection, conversation: int, turn: SavedTurn) -> int:
+        answer = turn.answer or (Answer(state="streaming") if turn.prompt else None)
+        is_under_way = answer is not None and answer.state == "streaming"
+        owner = self.database.owner_token() if is_under_way else None
+        position, stale = place_for(db, conversation, turn.cell_id, turn.execution)
+        db.executemany("DELETE FROM turns WHERE id = ?", [(old,) for old in stale])
+        row = {
+            "conversation": conversation,
+            "position": position,
+            "answer": answer and add_answer(db, answer, turn.error, owner),
+            "starts_afresh": turn.starts_afresh,
+            "created_at": turn.created_at or time.time(),
+            "cell_id": stored_if_any(turn.cell_id),
+            "execution": stored_if_any(turn.execution),
+            "system": stored_if_any(turn.system),
+            "prompt": stored(turn.prompt),
+        }
+        return insert(db, "turns", row)
 
     def grow(self, turn_id: int, text: str, reasoning: str = "") -> None:
         """Keep what has arrived of an answer; of a turn replaced meanwhile, nothing."""

@@ -38,7 +38,7 @@ LAYERS = (
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "settings"),
-    ("warmup",),
+    ("chat_verbs", "session", "warmup"),
     ("magics",),
     ("__init__",),
 )

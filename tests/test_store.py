@@ -636,3 +636,19 @@ def test_the_database_is_in_the_folder_that_is_set(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("G4F_HOME")
     assert default_path().parent.name == "g4f_magic"
+
+
+def test_many_turns_are_added_at_once_or_not_at_all(store: Store) -> None:
+    """Half an imported conversation would look like a whole one."""
+
+    def breaking() -> Iterator[SavedTurn]:
+        yield SavedTurn(prompt="a")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.add(NOTEBOOK, "x", breaking())
+    assert store.conversations() == []
+    store.add(NOTEBOOK, "x", [SavedTurn(prompt=name) for name in "abc"])
+    assert prompts(store, "x") == ["a", "b", "c"]
+    with pytest.raises(UsageError, match="'x'"):
+        store.add(NOTEBOOK, "x", [])

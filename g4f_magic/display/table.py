@@ -6,17 +6,16 @@ import html
 import re
 import shutil
 import unicodedata
-from dataclasses import dataclass
-from itertools import zip_longest
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 
 from .document import printable
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_NARROWEST = 16  # of the last column, which gets what the others leave of the terminal's width
+_WIDEST = 48  # of a column but the last, which gets what the others leave of the terminal's width
+_NARROWEST = 16
 _GAP = "  "
+_RIGHT_TO_LEFT = {"R", "AL"}
+_MARK = "\u200e"  # LEFT-TO-RIGHT MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +41,38 @@ class Table:
 
     def html(self) -> str:
         """Return the table as HTML without any markup of a stranger's."""
-        cells = [[_td(cell) for cell in row] for row in self.rows]
-        head = [_element("th", heading, style="text-align:left") for heading in self.headings]
-        body = "".join(f"<tr>{''.join(row)}</tr>\n" for row in cells)
-        table = (
-            f"<table>\n<thead><tr>{''.join(head)}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
-        )
-        return "\n".join(
-            [table if self.rows else "", *(_element("p", note) for note in self.notes)]
-        )
+        notes = [_element("p", note) for note in self.notes]
+        if not self.rows:
+            return "\n".join(notes)
+        head = "".join(_cell("th", cell) for cell in self._head())
+        rows = ("".join(_cell("td", cell) for cell in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+        table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+        return "\n".join([table, *notes])
 
     def plain(self) -> str:
         """Return the table as text, its last column cut to the width of the terminal."""
-        head = tuple(map(Cell, self.headings))
-        lines = [[one_line(cell.text) for cell in row] for row in (head, *self.rows)]
-        widths = [max(map(_width, column)) for column in zip_longest(*lines, fillvalue="")]
-        left = shutil.get_terminal_size().columns - sum(width + len(_GAP) for width in widths[:-1])
-        widths[-1] = min(widths[-1], max(left, _NARROWEST))
-        numbers = [cell.is_number for cell in self.rows[0]] if self.rows else []
-        rows = [_aligned(line, widths, numbers) for line in lines] if self.rows else []
-        return "\n".join([*rows, *map(one_line, self.notes)])
+        notes = map(one_line, self.notes)
+        if not self.rows:
+            return "\n".join(notes)
+        rows = [
+            [replace(cell, text=one_line(cell.text)) for cell in row]
+            for row in (self._head(), *self.rows)
+        ]
+        columns = zip(*rows, strict=True)
+        *widths, last = (max(_width(cell.text) for cell in column) for column in columns)
+        widths = [min(width, _WIDEST) for width in widths]
+        left = shutil.get_terminal_size().columns - sum(width + len(_GAP) for width in widths)
+        widths.append(min(last, max(left, _NARROWEST)))
+        lines = (_GAP.join(map(_padded, row, widths)).rstrip() for row in rows)
+        return "\n".join([*lines, *notes])
+
+    def _head(self) -> tuple[Cell, ...]:
+        """Return the headings, each on the side where its column's text is."""
+        return tuple(
+            Cell(heading, is_number=below.is_number)
+            for heading, below in zip(self.headings, self.rows[0], strict=True)
+        )
 
 
 def one_line(text: str) -> str:
@@ -69,10 +80,10 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split()).encode(errors="replace").decode()
 
 
-def _td(cell: Cell) -> str:
+def _cell(tag: str, cell: Cell) -> str:
     align = f"text-align:{'right' if cell.is_number else 'left'}"
     titled = {"title": cell.title} if cell.title else {}
-    return _element("td", cell.text, dir="auto", style=align, **titled)
+    return _element(tag, cell.text, dir="auto", style=align, **titled)
 
 
 def _element(tag: str, text: str, **attributes: str) -> str:
@@ -83,22 +94,21 @@ def _element(tag: str, text: str, **attributes: str) -> str:
     return f"<{tag}{told}>{apart}</{tag}>"
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) -> str:
-    cells = []
-    for text, width, is_number in zip(line, widths, numbers, strict=True):
-        cut = _cut(text, width)
-        padding = " " * (width - _width(cut))
-        cells.append(padding + cut if is_number else cut + padding)
-    return _GAP.join(cells).rstrip()
+def _padded(cell: Cell, width: int) -> str:
+    text = _cut(cell.text, width)
+    padding = " " * (width - _width(text))
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text):
+        text += _MARK  # or the number in the next column would move before the text
+    return padding + text if cell.is_number else text + padding
 
 
 def _cut(text: str, width: int) -> str:
     """Return the text, or as much of it as fits with an ellipsis."""
     if _width(text) <= width:
         return text
-    while _width(text) > width - 1:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
+    ends = accumulate(map(_columns, text))
+    fitting = sum(1 for _ in takewhile(lambda end: end < width, ends))
+    return f"{text[:fitting].rstrip()}…"
 
 
 def _width(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 from ..errors import UsageError
 from . import archive, chats, notebook, transcript
 from .reading import Source, decoded, whole
-from .transcript import shown
+from .transcript import readable, shown
 
 if TYPE_CHECKING:
     import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..conversation import Conversation
 
-__all__ = ["Kind", "exported", "imported", "kind_of", "load", "save", "shown"]
+__all__ = ["Kind", "exported", "imported", "kind_of", "load", "readable", "save", "shown"]
 
 Kind: TypeAlias = Literal["md", "json", "jsonl", "ipynb"]
 
@@ -81,7 +81,7 @@ def save(
             file.write(data)
     except FileExistsError:
         message = f"{str(target)!r} is there already"
-        raise UsageError(message, hint="choose another name, or delete the file first") from None
+        raise UsageError(message, hint="choose another name, or replace it with --force") from None
     except OSError as error:
         message = f"{str(target)!r} cannot be written: {error.strerror}"
         raise UsageError(message) from error

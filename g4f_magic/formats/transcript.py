@@ -47,10 +47,15 @@ def write(conversation: Conversation) -> str:
     return "\n\n".join([*parts, _mark("end")]) + "\n"
 
 
+def readable(conversation: Conversation) -> str:
+    """Return the conversation as Markdown to read, as it was said."""
+    lines = write(conversation).split("\n")
+    return "\n".join(line for line in lines if not line.startswith(_MARK))
+
+
 def shown(conversation: Conversation) -> str:
     """Return the conversation as Markdown that is safe to display."""
-    lines = write(conversation).split("\n")
-    return neutralise("\n".join(line for line in lines if not line.startswith(_MARK)))
+    return neutralise(readable(conversation))
 
 
 def read(source: Source) -> Conversation:

@@ -1,0 +1,181 @@
+"""What the magics of one shell share: a prompt goes in, a shown and kept answer comes out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .conversation import Turn, with_history
+from .display.stop import ClickProbe, StopBar
+from .front_end import FrontEnd
+from .options import request_fields, way_options
+from .portal import Interrupts
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .call import Call
+    from .chats import Chats
+    from .config import Target
+    from .display.card import Card
+    from .keeper import Keeper
+    from .messages import Answer
+
+End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
+"""Something that is told the answer, and the error that ended it."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The answer was interrupted; cells that wait are not run, as after any interrupt."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class Session:
+    """Who is asked, what was said, and what is shown, in one shell.
+
+    ``configured`` gives provider and model as IPython's configuration has them; the
+    ``options`` of all methods are those of ``%%chat``.
+    """
+
+    def __init__(self, shell: Any, configured: Callable[[], tuple[str, str]]) -> None:
+        self.front_end = FrontEnd(shell)
+        self.settings = Settings()
+        self._shell = shell
+        self._configured = configured
+        self._chats: dict[str, Chats] = {}  # by notebook
+        self._keepers: dict[Path | None, Keeper] = {}
+        self._clicks = ClickProbe(shell)
+        self._latest: Answer | None = None
+
+    @property
+    def chats(self) -> Chats:
+        """The conversations of the notebook that the running cell is in."""
+        from .chats import open_chats
+
+        notebook = self.front_end.notebook()
+        if notebook not in self._chats:
+            keeper, cell = self._keeper(kept=bool(notebook)), self.front_end.cell()
+            self._chats[notebook] = open_chats(keeper, notebook, cell)
+        return self._chats[notebook]
+
+    def ask(self, prompt: str, options: argparse.Namespace) -> tuple[Answer, BaseException | None]:
+        """Send a prompt, draw the answer, keep both; return it, and why it ended early."""
+        with Interrupts() as stop:
+            answer, failure = self._converse(prompt, options, stop)
+        self._latest = answer
+        for keeper in self._keepers.values():
+            for line in keeper.news():
+                print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
+        if failure is None and stop.arrived:
+            message = f"Stopped after {answer.elapsed_s:.1f} s; what had arrived is kept."
+            failure = Stopped(message)
+        return answer, failure
+
+    def mark(self, options: argparse.Namespace) -> None:
+        """Set a system prompt, or start afresh, from the next prompt on."""
+        name = options.conversation or self.chats.current
+        self.chats.begin(Turn("", options.system, options.new), name)
+
+    def latest(self) -> Answer | None:
+        """Return the last answer of this kernel, else of the conversation."""
+        if self._latest is not None:
+            return self._latest
+        turns = self.chats.conversation(self.chats.current).turns
+        return next((turn.answer for turn in reversed(turns) if turn.answer), None)
+
+    def standing(self, options: argparse.Namespace) -> str:
+        """Return where one stands: who is asked, and how long the conversation is."""
+        target = self._target(options)
+        conversation = self.chats.conversation(self.chats.current)
+        turns = [turn for turn in conversation.in_force() if turn.prompt]
+        usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
+        tokens_in = sum(usage.tokens_in or 0 for usage in usages)
+        tokens_out = sum(usage.tokens_out or 0 for usage in usages)
+        count = f"{len(turns)} turn" + ("" if len(turns) == 1 else "s")
+        parts = (target.name, f"conversation {conversation.name!r}", count)
+        return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
+
+    def warm_up(self) -> None:
+        """Find out whether clicks arrive; for a thread, while the kernel is idle."""
+        self._clicks.start()
+
+    def close(self) -> None:
+        """Stop what goes on beside the cells."""
+        self._clicks.close()
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    def _converse(
+        self, prompt: str, options: argparse.Namespace, stop: Interrupts
+    ) -> tuple[Answer, BaseException | None]:
+        """Send the turn and draw its answer; return it, and the error that ended it."""
+        from .display.card import follow
+
+        turn = Turn(prompt, options.system, options.new, self.front_end.cell())
+        call, ends = self._send(turn, options)
+        if turn.cell is not None and not options.quiet:
+            self._clicks.start()  # if it is not started yet; while the request is on its way
+        answer = follow(call, self._card(turn, options, stop), stop)
+        for end in ends:
+            end(answer, call.failure)
+        return answer, call.failure
+
+    def _send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
+        """Send a turn; return the call under way, and what its end is to be told to."""
+        from .cached import Cached, request_key
+        from .call import start_call
+
+        target = self._target(options)
+        messages, keep, ends = with_history(turn, "", ()), None, list[End]()
+        if not options.alone:
+            name = options.conversation or self.chats.current
+            messages = self.chats.messages(turn, name, last=options.last)
+            keeping = self.chats.keep(turn, name)
+            keep, ends = keeping.begin, [keeping.finish]
+        params = {**target.params(), **way_options(options), **request_fields(options)}
+        provider: Any = target.provider
+        if self._may_replay(options):
+            key = request_key(provider, target.model, messages, params)
+            cached = Cached(self._keeper(kept=True), key)
+            provider = cached.replay(is_live=self.settings.get("replay") == "live") or provider
+            ends.append(cached.remember)
+        return start_call(provider, target.model, messages, keep=keep, **params), ends
+
+    def _target(self, options: argparse.Namespace) -> Target:
+        from .config import target
+
+        return target(
+            (options.provider, options.model),
+            (self.settings.get("provider"), self.settings.get("model")),
+            self._configured(),
+            timeout_s=options.timeout,
+        )
+
+    def _card(self, turn: Turn, options: argparse.Namespace, stop: Interrupts) -> Card:
+        from .display.card import QuietCard, open_card
+
+        def open_bar(header: str) -> StopBar | None:
+            # Without a cell's name the page is not one that asked for the subshell.
+            can_click = turn.cell is not None and self._clicks.has_answered
+            return StopBar(header, stop.stop) if can_click else None
+
+        if options.quiet:
+            return QuietCard()
+        return open_card(self._shell, open_bar, may_clear=self.front_end.is_whole_cell())
+
+    def _may_replay(self, options: argparse.Namespace) -> bool:
+        is_on: bool | None = options.cache
+        return self.settings.get("cache") == "on" if is_on is None else is_on
+
+    def _keeper(self, *, kept: bool) -> Keeper:
+        """Return what keeps turns: on disk, or in memory where notebooks have no names."""
+        from .keeper import Keeper
+        from .store import default_path
+
+        path = default_path() if kept else None
+        return self._keepers.setdefault(path, Keeper(path))
