@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+_LONGEST_PARAGRAPH = 8192
 _LONGEST_FORMULA = 8192  # a "$$" that nothing closes may not hold the text back for ever
 
 LINE_END = re.compile(r"\r\n?|\n")
@@ -53,9 +54,9 @@ def finished_length(text: str) -> int:
 def split_open_block(text: str, limit: int) -> Split | None:
     """Return the text in two, cut within the fenced block, table or list that it ends with.
 
-    ``head`` has at least ``limit`` characters of it and is complete, with its fence closed;
-    ``rest`` starts with the same fence, or the same header row, again. None if there is
-    nothing to split.
+    Any other block is cut, too, if nobody would read it as one. ``head`` has at least
+    ``limit`` characters of it and is complete, with its fence closed; ``rest`` starts with
+    the same fence, or the same header row, again. None if there is nothing to split.
     """
     tokens = _parser().parse(text)
     lines = _line_starts(text)
@@ -71,6 +72,8 @@ def split_open_block(text: str, limit: int) -> Split | None:
     elif top[-1].type in ("bullet_list_open", "ordered_list_open"):
         items = [t.map[0] for t in tokens if t.type == "list_item_open" and t.level == 1 and t.map]
         opening_lines, ending, cuts = 0, "\n", [line for line in items if line > start]
+    elif len(text) - lines[start] > _LONGEST_PARAGRAPH:
+        opening_lines, ending, cuts = 0, "\n", range(start + 1, end)
     else:
         return None
     cut = next((line for line in cuts if limit <= lines[line] < len(text)), None)
