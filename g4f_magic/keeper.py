@@ -86,7 +86,7 @@ class Kept:
     def _grow(self, store: Store, answer: Answer) -> None:
         grown = answer.text, answer.reasoning
         if grown != self._grown:
-            store.grow(self._id, *grown)
+            store.grow(self._id, answer)
             self._grown = grown
 
 

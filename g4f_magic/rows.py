@@ -116,6 +116,19 @@ def add_answer(db: Connection, answer: Answer, error: str, owner: str | None) ->
     return number
 
 
+def update_answer(db: Connection, turn_id: int, columns: dict[str, Any]) -> int | None:
+    """Change the answer of a turn and return its number; None if the turn is gone."""
+    row = db.execute("SELECT answer FROM turns WHERE id = ?", (turn_id,)).fetchone()
+    if row is None:
+        return None
+    columns = columns | {"updated_at": time.time()}
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    update = f"UPDATE answers SET {assignments} WHERE id = ?"  # noqa: S608  # our own names
+    db.execute(update, (*columns.values(), row["answer"]))
+    number: int = row["answer"]
+    return number
+
+
 def add_pictures(db: Connection, answer: int, images: Sequence[Image]) -> None:
     """Keep the pictures of an answer, each content once for all answers."""
     for place, image in enumerate(images):

@@ -22,6 +22,7 @@ from .rows import (
     refuse_taken,
     spend,
     start_of,
+    update_answer,
 )
 from .saved import (
     Found,
@@ -118,30 +119,20 @@ class Store:
         }
         return insert(db, "turns", row)
 
-    def grow(self, turn_id: int, text: str, reasoning: str = "") -> None:
+    def grow(self, turn_id: int, answer: Answer) -> None:
         """Keep what has arrived of an answer; of a turn replaced meanwhile, nothing."""
-        grown = (stored(text), stored(reasoning), time.time(), turn_id)
+        grown = answer_columns(answer, "")
+        del grown["state"]  # under way until `finish`
         with self.database.write() as db:
-            db.execute(
-                "UPDATE answers SET text = ?, reasoning = ?, updated_at = ?"
-                " WHERE id = (SELECT answer FROM turns WHERE id = ?)",
-                grown,
-            )
+            update_answer(db, turn_id, grown)
 
     def finish(self, turn_id: int, answer: Answer, error: str = "") -> None:
         """Keep the whole answer, and the line of the error that ended it, if one did."""
-        columns = answer_columns(answer, error) | {"updated_at": time.time(), "owner": None}
         with self.database.write() as db:
-            row = db.execute("SELECT answer FROM turns WHERE id = ?", (turn_id,)).fetchone()
-            if row is None:
-                return
-            assignments = ", ".join(f"{column} = ?" for column in columns)
-            db.execute(
-                f"UPDATE answers SET {assignments} WHERE id = ?",  # noqa: S608  # our own names
-                (*columns.values(), row["answer"]),
-            )
-            add_pictures(db, row["answer"], answer.images)
-            spend(db, turn_id, answer)
+            row = update_answer(db, turn_id, answer_columns(answer, error) | {"owner": None})
+            if row is not None:
+                add_pictures(db, row, answer.images)
+                spend(db, turn_id, answer)
 
     def undo(self, notebook: str, name: str) -> SavedTurn | None:
         """Take the last turn away and return it; None where there is none."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
 from support.chat_bytes import DONE, END, chunked, delta, finish, json_reply, sse_head
 from support.payloads import DIAGRAMS, FENCES, HTML, IMAGES, LINKS, MATH, PAYLOADS, numbered
 
@@ -221,7 +220,7 @@ def open_again(page: LabPage) -> None:
     page.save()
     page.open("chat.ipynb")
     assert page.page.evaluate(IS_TRUSTED)
-    expect(page.page.locator(".jp-OutputArea").last).to_contain_text("The last formula")
+    page.page.locator(".jp-OutputArea", has_text="The last formula").last.wait_for()
 
 
 def test_the_payloads_do_harm_where_nothing_is_done_about_it(lab: Lab, page: LabPage) -> None:

@@ -163,6 +163,10 @@ def test_what_had_arrived_survives_the_end_of_the_kernel(
     notebook.run(f"%%chat -p {other.url}/v1 -m m\ngo on", "b")
     assert ("assistant", "the first half") in said(other)
     assert rows(home)[0] == ("question", "the first half", "interrupted")
+    shown = notebook.run("%g4f_chats show").markdown
+    assert ":m`** · interrupted" in shown
+    with closing(sqlite3.connect(home / "chats.db")) as database:
+        assert database.execute("SELECT elapsed_s > 0 FROM answers").fetchone() == (1,)
 
 
 def pid(kernel: Kernel) -> int:

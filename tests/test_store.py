@@ -156,7 +156,7 @@ class Conversations(RuleBasedStateMachine):
         number = store.begin(NOTEBOOK, name, saved)
         if answer is not None:
             turn.answer = Answer(text=answer, state="interrupted")
-            store.grow(number, answer[:1])
+            store.grow(number, Answer(text=answer[:1]))
             store.finish(number, turn.answer)
 
     @rule(kernel=st.integers(0, 1), name=st.sampled_from(["main", "other"]))
@@ -423,9 +423,9 @@ def test_a_replaced_turn_does_not_write_into_the_one_that_took_its_place(
     one, other = stores(), stores()
     slow = one.begin(NOTEBOOK, "main", SavedTurn(prompt="slow", cell_id="c", execution="1"))
     quick = other.begin(NOTEBOOK, "main", SavedTurn(prompt="quick", cell_id="c", execution="2"))
-    one.grow(slow, "SL")
+    one.grow(slow, Answer(text="SL"))
     one.finish(slow, Answer(text="SLOW", images=(Image(CONTENT),)))
-    other.grow(quick, "QU")
+    other.grow(quick, Answer(text="QU"))
     kept = [(turn.prompt, str(turn.answer)) for turn in one.turns(NOTEBOOK, "main")]
     assert kept == [("quick", "QU")]
     assert count(one, "pictures") == 0
@@ -437,7 +437,7 @@ def test_an_answer_that_another_kernel_still_writes_is_left_alone(
     """Opening a second notebook must not declare the first one's answer over."""
     writer, reader = stores(), stores()
     number = writer.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi"))
-    writer.grow(number, "Hel")
+    writer.grow(number, Answer(text="Hel"))
     assert reader.outline(NOTEBOOK, "main")[0].state == "streaming"
     writer.finish(number, Answer(text="Hello"))
     assert reader.outline(NOTEBOOK, "main")[0].state == "complete"
@@ -447,7 +447,7 @@ def test_an_answer_whose_writer_is_gone_is_interrupted(stores: Callable[[], Stor
     """After a restart nothing may look as if it were still being written."""
     writer, reader = stores(), stores()
     number = writer.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi"))
-    writer.grow(number, "Hel", "Hm")
+    writer.grow(number, Answer(text="Hel", reasoning="Hm"))
     writer.close()
     answer = reader.turns(NOTEBOOK, "main")[0].answer
     assert answer == Answer(text="Hel", reasoning="Hm", state="interrupted")

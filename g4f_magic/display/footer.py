@@ -59,10 +59,10 @@ def footer(answer: Answer) -> str:
 
 
 def tokens_a_second(answer: Answer) -> float | None:
-    """Return the rate after the first token, where the server counted the tokens."""
+    """Return the rate after the first token, where there were more and the server counted."""
     out = answer.usage.tokens_out if answer.usage is not None else None
     writing_s = answer.elapsed_s - (answer.first_token_s or 0.0)
-    if not out or answer.first_token_s is None or writing_s <= 0:
+    if not out or out == 1 or answer.first_token_s is None or writing_s <= 0:
         return None
     return out / writing_s
 

@@ -15,7 +15,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from support.cell_run import CellError, CellRun, Message
-from support.environment import clean_environment
+from support.environment import clean_environment, quiet_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CellError", "CellRun", "Kernel", "Message", "RunningCell"]
 
 START_TIMEOUT_S = 60.0
+PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
 class RunningCell:
@@ -90,6 +91,8 @@ class Kernel:
                 kernel_dirs=[str(spec.parent)], ensure_native_kernel=False
             ),
             connection_file=str(self.home / "connection.json"),
+            cache_ports=False,
+            **dict(zip(PORTS, quiet_ports(len(PORTS)), strict=True)),
         )
         self.manager.start_kernel(env=self.env, cwd=str(self.cwd))
         self._connect()
