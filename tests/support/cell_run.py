@@ -53,6 +53,11 @@ class CellRun:
             self.is_idle = True
 
     @property
+    def is_aborted(self) -> bool:
+        """True when the kernel refused to run the cell because one before it had failed."""
+        return self.reply is not None and self.reply.get("status") == "aborted"
+
+    @property
     def is_done(self) -> bool:
         """True when both the reply and the idle status are here."""
         return self.is_idle and self.reply is not None

@@ -121,7 +121,10 @@ class Kernel:
         """Runs a cell to its end; ``on_message`` sees each iopub message of it."""
         self._on_message = on_message
         try:
-            return self.start(code, cell_id, may_abort=False).finish(timeout)
+            run = self.start(code, cell_id, may_abort=False).finish(timeout)
+            if run.is_aborted:  # by an error before it: ipykernel 6 goes on aborting for a moment
+                run = self.start(code, cell_id, may_abort=False).finish(timeout)
+            return run
         finally:
             self._on_message = None
 
