@@ -22,6 +22,12 @@ class FrontEnd:
         """Whether outputs are lines of a terminal."""
         return not hasattr(self._shell, "kernel")
 
+    @property
+    def may_click(self) -> bool:
+        """Whether somebody may be there to click, as nobody is where notebooks are executed."""
+        asks = self._request().get("content", {}).get("allow_stdin")
+        return bool(asks) or self.cell() is not None
+
     def cell(self) -> Cell | None:
         """Return the cell that runs, where the front end names it."""
         request = self._request()

@@ -162,6 +162,42 @@ class ChatMagics(Magics):
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
 
+    @no_var_expand
+    @magic_arguments()
+    @argument("-p", "--provider", metavar="NAME_OR_URL", help="only this one, asked in any case")
+    @argument("--images", action="store_true", help="only those that make pictures")
+    @argument("--vision", action="store_true", help="only those that see pictures")
+    @argument("--free", action="store_true", help="only those whose listing says so")
+    @argument("--refresh", action="store_true", help="ask all providers again")
+    @argument("--timeout", type=float, metavar="S", help="how long to wait for a provider (6)")
+    @argument("--json", action="store_true", help="print them as JSON")
+    @argument("--pick", action="store_true", help="search, try and choose one")
+    @argument("words", nargs="*", help="that a model's name, provider or abilities must have")
+    @line_magic
+    def g4f_models(self, line: str) -> Any:
+        """List the models that can be asked.
+
+        The shortest useful line asks all providers that have a key, and the servers of
+        this computer::
+
+            %g4f_models
+            %g4f_models llama --free
+            %g4f_models --pick
+
+        The result is a sequence, in _ and Out, with .to_dataframe().
+        """
+        try:
+            options = _parsed(ChatMagics.g4f_models.parser, line.split(), "%g4f_models?")
+            if options.pick:
+                return self._session.pick(options)
+            models = self._session.models(options)
+        except G4FError as error:
+            raise self._without_stack(error) from error.__cause__
+        if not options.json:
+            return models
+        print(models.to_json())  # noqa: T201  # this is what the cell shows
+        return None
+
     def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
         options, words = self._parse(line)
         if options.show:

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from .chats import Chats
     from .config import Target
     from .display.card import Card
+    from .display.listing import Displayed
+    from .display.models import ModelList
+    from .display.picker import Picker
     from .keeper import Keeper
     from .messages import Answer
+    from .model_info import ModelInfo
 
 End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
 """Something that is told the answer, and the error that ended it."""
@@ -100,6 +104,49 @@ class Session:
         parts = (target.name, f"conversation {conversation.name!r}", count)
         return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
 
+    def models(self, options: argparse.Namespace) -> ModelList:
+        """Return what `%g4f_models` lists."""
+        from .catalogue import WITHIN_S, Source, listings
+        from .display.models import ModelList
+        from .listing_cache import ListingCache, default_path
+
+        chosen = self._target(options)
+        found = listings(
+            Source(chosen.provider, {**chosen.params(), "timeout": None}),
+            ListingCache(default_path()),
+            alone=bool(options.provider),
+            refresh=options.refresh,
+            within_s=options.timeout or WITHIN_S,
+        )
+        abilities = [name for name in ("images", "vision") if getattr(options, name)]
+        words = " ".join(options.words)
+        return ModelList.of(found, words=words, can=abilities, is_free=options.free)
+
+    def pick(self, options: argparse.Namespace) -> Displayed | Picker:
+        """Return the picker of models, or where there are no widgets what to type instead."""
+        from .display.listing import Note
+        from .display.picker import Picker, by_hand
+
+        models = self.models(options)
+        if not self.front_end.may_click:
+            return Note(by_hand(models))
+        return Picker(models, self._try_model, self._use_model)
+
+    def _try_model(self, model: ModelInfo) -> Call:
+        from .call import start_call
+        from .config import target
+        from .display.picker import TRY_PROMPT
+
+        prefix = "" if "://" in model.provider else f"{model.provider}:"
+        found = target((model.provider, prefix + model.name))
+        messages = [{"role": "user", "content": TRY_PROMPT}]
+        return start_call(found.provider, model.name, messages, **found.params())
+
+    def _use_model(self, model: ModelInfo) -> None:
+        self.settings.assign("provider=")
+        for assignment in model.settings.split():
+            self.settings.assign(assignment)
+
     def warm_up(self) -> None:
         """Find out whether clicks arrive; for a thread, while the kernel is idle."""
         self._clicks.start()
@@ -150,7 +197,7 @@ class Session:
         from .config import target
 
         return target(
-            (options.provider, options.model),
+            (options.provider, getattr(options, "model", None)),
             (self.settings.get("provider"), self.settings.get("model")),
             self._configured(),
             timeout_s=options.timeout,

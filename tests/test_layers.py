@@ -29,12 +29,15 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "image_bytes", "messages", "secret", "service", "version"),
+    ("errors", "image_bytes", "messages", "model_info", "secret", "service", "version"),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
     ("call", "client", "fetching", "replay", "shapes", "shaping", "streams"),
-    ("cache", "catalogue", "database", "keeper", "owners", "rows", "saved", "schema", "store"),
+    (
+        *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
+        *("rows", "saved", "schema", "store"),
+    ),
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "settings"),

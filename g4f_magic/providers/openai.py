@@ -191,24 +191,45 @@ class OpenaiTemplate:
     ) -> list[str]:
         """Return the names that ``GET {api_base}/models`` lists, sorted if ``sort_models``.
 
-        Adds those that make pictures to ``image_models`` of this class, and those
-        that see them to ``vision_models``. Falls back on ``fallback_models`` where
-        there are any; otherwise raises ``ProviderError``.
+        Falls back on ``fallback_models`` where there are any; otherwise raises
+        ``ProviderError``.
         """
-        base = cls.base_url(api_base)
-        key = cls._key(api_key, base)
-        headers = cls.get_headers(False, key, headers)  # noqa: FBT003  # as in its interface
-        request = cls._request(f"{base}/models", headers, b"", proxy, timeout)
         try:
-            models = await models_listed(request, cls.api_key_env)
+            listed = await cls.describe_models(
+                api_key, api_base, timeout, proxy=proxy, headers=headers
+            )
         except ProviderError:
             if not cls.fallback_models:
                 raise
             names = list(cls.fallback_models)
         else:
-            names = [model.name for model in models]
-            cls._note(models)
+            names = [model.name for model in listed]
         return sorted(names) if cls.sort_models else names
+
+    @classmethod
+    async def describe_models(  # noqa: PLR0913  # how to ask
+        cls,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        timeout: float | None = None,
+        *,
+        proxy: Proxies = None,
+        headers: Mapping[str, str] | None = None,
+        max_retries: int = 2,
+    ) -> list[ListedModel]:
+        """Return what ``GET {api_base}/models`` says of each model, in its order.
+
+        Adds those that make pictures to ``image_models`` of this class, and those
+        that see them to ``vision_models``. Raises ``MissingAuthError`` before anything
+        is sent, ``ProviderError`` afterwards.
+        """
+        base = cls.base_url(api_base)
+        key = cls._key(api_key, base)
+        headers = cls.get_headers(False, key, headers)  # noqa: FBT003  # as in its interface
+        request = cls._request(f"{base}/models", headers, b"", proxy, timeout, max_retries)
+        models = await models_listed(request, cls.api_key_env)
+        cls._note(models)
+        return models
 
     @classmethod
     def _note(cls, listed: Sequence[ListedModel]) -> None:

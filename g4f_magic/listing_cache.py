@@ -1,0 +1,100 @@
+"""Listings of models on disk, so that they need not be asked for again within the hour."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .model_info import Listing, ModelInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FRESH_S = 3600.0
+FAILURE_FRESH_S = 60.0  # so that a provider that hangs does so once, and not for an hour
+
+_FILE = "models.json"
+_VERSION = 1
+
+
+def default_path() -> Path:
+    """Return where listings are kept: in ``G4F_HOME``, else among the user's caches."""
+    home = os.environ.get("G4F_HOME")
+    if home:
+        return Path(home).expanduser() / _FILE
+    import platformdirs
+
+    return platformdirs.user_cache_path("g4f_magic", appauthor=False) / _FILE
+
+
+class ListingCache:
+    """Listings by a text that tells whom was asked; a file that is no use is as good as none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def recall(self, now: float) -> dict[str, Listing]:
+        """Return the listings that are fresh at ``now``, in seconds since 1970."""
+        try:
+            kept = json.loads(self._path.read_bytes())
+            if kept["version"] != _VERSION:
+                return {}
+            listings = {key: _listing(told) for key, told in kept["listings"].items()}
+        except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            return {}  # not there, not to be read, or damaged
+        return {key: listing for key, listing in listings.items() if _is_fresh(listing, now)}
+
+    def remember(self, listings: Mapping[str, Listing], now: float) -> None:
+        """Keep these beside those that are fresh; what cannot be written is not kept."""
+        kept = {**self.recall(now), **listings}
+        told = {
+            "version": _VERSION,
+            "listings": {key: asdict(listing) for key, listing in kept.items()},
+        }
+        with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._replace(json.dumps(told))
+
+    def _replace(self, text: str) -> None:
+        """Put a new file, for this user alone, in the place of the old one."""
+        handle, name = tempfile.mkstemp(prefix=f"{_FILE}-", dir=self._path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(text)
+            Path(name).replace(self._path)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+
+
+def _is_fresh(listing: Listing, now: float) -> bool:
+    limit_s = FRESH_S if listing.state == "listed" else FAILURE_FRESH_S
+    return 0 <= now - listing.asked_at < limit_s
+
+
+def _listing(told: dict[str, Any]) -> Listing:
+    models = tuple(_model(one) for one in told.pop("models"))
+    listing = Listing(models=models, **told)
+    _check((listing.provider, listing.state, listing.trouble, listing.key_env), str)
+    _check((listing.asked_at,), int, float)
+    return listing
+
+
+def _model(told: dict[str, Any]) -> ModelInfo:
+    model = ModelInfo(**{**told, "can": tuple(told["can"])})
+    _check((model.provider, model.name, *model.can), str)
+    figures = (model.context_length, model.price_in, model.price_out)
+    _check((figure for figure in figures if figure is not None), int, float)
+    return model
+
+
+def _check(values: Any, *kinds: type) -> None:
+    """Raise ``TypeError`` for a value of another kind."""
+    if not all(isinstance(value, kinds) for value in values):
+        raise TypeError
