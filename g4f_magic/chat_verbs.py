@@ -14,6 +14,7 @@ from .display.listing import ConversationList, Displayed, Note, Transcript, Usag
 from .display.table import one_line
 from .errors import UsageError
 from .formats import load, readable, save, shown
+from .listing_cache import ListingCache, default_path
 from .messages import Answer
 from .saved import SavedTurn
 
@@ -229,7 +230,9 @@ def _import(call: _Call) -> Note:
 
 def _usage(call: _Call) -> Displayed:
     spent = call.chats.keeper.call(lambda store: store.usage(call.chats.notebook))
-    return UsageTable(tuple(spent)) if spent else Note("This notebook has asked nobody yet.")
+    if not spent:
+        return Note("This notebook has asked nobody yet.")
+    return UsageTable(tuple(spent), ListingCache(default_path()).prices())
 
 
 def _cache(call: _Call) -> Note:

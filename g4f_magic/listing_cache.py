@@ -40,14 +40,29 @@ class ListingCache:
 
     def recall(self, now: float) -> dict[str, Listing]:
         """Return the listings that are fresh at ``now``, in seconds since 1970."""
+        return {key: one for key, one in self._kept().items() if _is_fresh(one, now)}
+
+    def prices(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Return the known prices by provider and model, as they were last listed.
+
+        Each is dollars for a million tokens in, and out.
+        """
+        models = (model for listing in self._kept().values() for model in listing.models)
+        return {
+            (model.provider, model.name): (model.price_in, model.price_out)
+            for model in models
+            if model.price_in is not None and model.price_out is not None
+        }
+
+    def _kept(self) -> dict[str, Listing]:
+        """Return all listings in the file, however old."""
         try:
             kept = json.loads(self._path.read_bytes())
             if kept["version"] != _VERSION:
                 return {}
-            listings = {key: _listing(told) for key, told in kept["listings"].items()}
+            return {key: _listing(told) for key, told in kept["listings"].items()}
         except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
             return {}  # not there, not to be read, or damaged
-        return {key: listing for key, listing in listings.items() if _is_fresh(listing, now)}
 
     def remember(self, listings: Mapping[str, Listing], now: float) -> None:
         """Keep these beside those that are fresh; what cannot be written is not kept."""

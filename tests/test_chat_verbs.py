@@ -19,7 +19,9 @@ from g4f_magic.display.listing import ConversationList, UsageTable
 from g4f_magic.display.table import Cell, Table, one_line
 from g4f_magic.errors import StoreError, UsageError
 from g4f_magic.keeper import Keeper
+from g4f_magic.listing_cache import ListingCache, default_path
 from g4f_magic.messages import Answer, Usage
+from g4f_magic.model_info import Listing, ModelInfo
 from g4f_magic.saved import SavedConversation, SavedTurn, Spent
 
 if TYPE_CHECKING:
@@ -479,10 +481,10 @@ def test_usage_adds_up_what_each_model_took(chats: Chats) -> None:
     do(chats, "undo")
     lines = str(do(chats, "usage")).split("\n")
     assert [re.split(r" {2,}", line) for line in lines] == [
-        ["model", "requests", "tokens in", "out"],
-        ["acme:big", "1", "9,000", "1,000", "█" * 20],
-        ["acme:small", "2", "100", "25", "▎"],
-        ["all", "3", "9,100", "1,025"],
+        ["model", "requests", "tokens in", "out", "cost"],
+        ["acme:big", "1", "9,000", "1,000", "–", "█" * 20],
+        ["acme:small", "2", "100", "25", "–", "▎"],
+        ["all", "3", "9,100", "1,025", "–"],
         ["1 of 3 requests came without a count of tokens"],
     ]
 
@@ -490,7 +492,19 @@ def test_usage_adds_up_what_each_model_took(chats: Chats) -> None:
 def test_usage_of_nothing_and_of_unknown_amounts() -> None:
     """A notebook that asked nobody, or whom nobody told a count, is no reason for a stack."""
     plain = str(UsageTable((Spent("acme", "", 2, 2, 0, 0),)))
-    assert re.split(r"\s{2,}", plain.split("\n")[1]) == ["acme", "2", "–", "–"]
+    assert re.split(r"\s{2,}", plain.split("\n")[1]) == ["acme", "2", "–", "–", "–"]
+
+
+def test_usage_costs_what_the_provider_lists(chats: Chats) -> None:
+    """Tokens are no money; a price that nobody has told is not invented."""
+    chat(chats, "a", model="big", usage=Usage(9000, 1000, {}))
+    priced = ModelInfo("acme", "big", price_in=2.5, price_out=10.0)
+    path = default_path()
+    ListingCache(path).remember({"acme": Listing("acme", (priced,), asked_at=1.0)}, 1.0)
+    assert "$0.0325" in str(do(chats, "usage"))
+    chat(chats, "b", model="small", usage=Usage(100, 25, {}))
+    lines = str(do(chats, "usage")).split("\n")
+    assert [line.count("$") for line in lines] == [0, 1, 0, 0], "a sum without a part is none"
 
 
 def test_usage_starts_with_nothing(chats: Chats) -> None:

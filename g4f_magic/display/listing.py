@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,6 +12,8 @@ from .document import printable
 from .table import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..saved import SavedConversation, Spent
 
 _MOST_ROWS = 100
@@ -117,32 +119,49 @@ class UsageTable(Displayed):
     """What a notebook asked of each model."""
 
     spent: tuple[Spent, ...]
+    prices: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """By provider and model, in dollars for a million tokens in, and out, as last listed."""
 
     def bundle(self) -> dict[str, str]:
         """Return the table, a bar of all tokens at the end of each row."""
         most = max((one.tokens_in + one.tokens_out for one in self.spent), default=0)
-        rows = [_spent_row(one, most) for one in self.spent]
+        costs = [self._cost(one) for one in self.spent]
+        rows = [_spent_row(*pair, most) for pair in zip(self.spent, costs, strict=True)]
         if len(rows) > 1:
             sums = (sum(getattr(one, name) for one in self.spent) for name in _SUMMED)
-            rows.append((Cell("all"), *_figures(*sums), Cell("")))
+            known = [cost for cost in costs if cost is not None]
+            total = sum(known) if len(known) == len(costs) else None
+            rows.append((Cell("all"), *_figures(*sums), _dollars(total), Cell("")))
         asked = sum(one.requests for one in self.spent)
         uncounted = sum(one.uncounted for one in self.spent)
         notes = (f"{uncounted:,} of {asked:,} requests came without a count of tokens",)
-        headings = ("model", "requests", "tokens in", "out", "")
+        headings = ("model", "requests", "tokens in", "out", "cost", "")
         return Table(headings, tuple(rows), notes if uncounted else ()).bundle()
+
+    def _cost(self, one: Spent) -> float | None:
+        """Return dollars, where all tokens were counted and the provider lists a price."""
+        price = self.prices.get((one.provider, one.model))
+        if price is None or one.uncounted:
+            return None
+        return (one.tokens_in * price[0] + one.tokens_out * price[1]) / 1e6
 
 
 _SUMMED = ("requests", "tokens_in", "tokens_out")
 
 
-def _spent_row(one: Spent, most: int) -> tuple[Cell, ...]:
+def _spent_row(one: Spent, cost: float | None, most: int) -> tuple[Cell, ...]:
     name = f"{one.provider}:{one.model}" if one.model else one.provider
     bar = _bar((one.tokens_in + one.tokens_out) / most) if most else ""
-    return Cell(name), *_figures(one.requests, one.tokens_in, one.tokens_out), Cell(bar)
+    figures = _figures(one.requests, one.tokens_in, one.tokens_out)
+    return Cell(name), *figures, _dollars(cost), Cell(bar)
 
 
 def _figures(requests: int, tokens_in: int, tokens_out: int) -> tuple[Cell, ...]:
     return _number(requests), _tokens(tokens_in), _tokens(tokens_out)
+
+
+def _dollars(cost: float | None) -> Cell:
+    return Cell(_UNKNOWN if cost is None else f"${cost:,.4f}", is_number=True)
 
 
 def _number(count: int) -> Cell:
