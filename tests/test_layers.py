@@ -41,7 +41,7 @@ LAYERS = (
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "settings"),
-    ("chat_verbs", "session", "warmup"),
+    ("chat_verbs", "compare", "session", "warmup"),
     ("magics",),
     ("__init__",),
 )

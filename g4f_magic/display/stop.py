@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from ipywidgets import Widget
 
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _HEIGHT = "36px"  # of a line of JupyterLab's Markdown, so that nothing moves at the end
 
 
@@ -37,7 +37,7 @@ class StopBar:
             layout=Layout(width="auto", height="26px"),
         )
         button.on_click(lambda _: stop())
-        _answer_by_subshell(button)
+        answer_by_subshell(button)
         row = Layout(height=_HEIGHT, align_items="flex-start", justify_content="space-between")
         above_text = Layout(flex="1 1 0", min_width="0", margin="-3px 0 0")
         self._name = HTML(small(header), layout=above_text)
@@ -46,7 +46,7 @@ class StopBar:
     def show(self, publisher: DisplayPublisher) -> None:
         """Put the bar below what the cell shows so far."""
         view = {"model_id": self._row.model_id, "version_major": 2, "version_minor": 0}
-        publisher.publish({_WIDGET_VIEW: view, "text/plain": ""})
+        publisher.publish({WIDGET_VIEW: view, "text/plain": ""})
 
     def name(self, header: str) -> None:
         """Say who answers."""
@@ -91,7 +91,7 @@ class ClickProbe:
             self._widget = None
 
 
-def _answer_by_subshell(widget: Widget) -> None:
+def answer_by_subshell(widget: Widget) -> None:
     """Leave clicks in the subshell that the front end sent them to.
 
     ipykernel 7.4 passes them on to the shell that wrote to the widget last: the busy one.

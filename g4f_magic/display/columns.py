@@ -1,0 +1,168 @@
+"""Several answers to one prompt beside each other, with their figures, as one document."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import footer
+from .document import facts, is_empty_failure, printable
+from .images import image_outputs
+from .pieces import plain_call
+from .rendered import as_text, rendered
+from .table import Cell, Table, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..messages import Answer
+
+# Up to four beside each other; where styles are taken away, it is still a table. What these are
+# made of is left by JupyterLab's sanitiser (4.6), which a notebook from somebody else goes through.
+_TABLE = "display:block;width:100%;margin:0"
+_BODY = "display:block"
+_ROW = "display:flex;flex-wrap:wrap;background:none"
+_COLUMN = (
+    "display:block;box-sizing:border-box;flex-grow:1;flex-shrink:1;flex-basis:22%;min-width:200px;"
+    "padding:4px 8px;border-top:2px solid gray;text-align:left;vertical-align:top;"
+    "overflow-x:auto;overflow-wrap:break-word;white-space:normal"
+)
+_BAR_COLUMNS = 6
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_UNKNOWN = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An answer, what its model is called here, and the error that ended it, if any."""
+
+    label: str
+    answer: Answer
+    error: str = ""
+
+
+def beside(columns: Sequence[Column], text_of: Callable[[Column], str]) -> str:
+    """Return the columns as HTML, with what ``text_of`` makes of each as its text."""
+    cells = "".join(_cell(column, text_of(column)) for column in columns)
+    row = f'<tr style="{_ROW}">{cells}</tr>'
+    return f'<table style="{_TABLE}"><tbody style="{_BODY}">{row}</tbody></table>'
+
+
+def bundle(columns: Sequence[Column], notes: Sequence[str] = ()) -> dict[str, str]:
+    """Return ended answers as a page and as text, each with a table of the figures."""
+    figures = summary(columns, notes)
+    page = f"{beside(columns, _whole)}\n{figures.html()}"
+    plain = "\n\n".join([*map(_section, columns), figures.plain()])
+    return {"text/html": page, "text/plain": plain}
+
+
+def metadata(columns: Sequence[Column]) -> dict[str, Any]:
+    """Return what the notebook keeps about the answers: no prompt, no key."""
+    return {"g4f_magic": {"comparison": [facts(column.answer) for column in columns]}}
+
+
+def heading(column: Column) -> str:
+    """Return the line above an answer in plain text."""
+    return f"── {one_line(column.label)} ──"
+
+
+def closing(column: Column) -> str:
+    """Return the lines below an answer in plain text: what is missing, why, and its figures."""
+    answer = column.answer
+    calls = map(plain_call, answer.tool_calls)
+    pictures = (shown["text/plain"] for shown, _ in image_outputs(answer))
+    ends = (_note(answer), column.error, footer.footer(answer))
+    return printable("\n".join(filter(None, [*calls, *pictures, *ends])))
+
+
+def summary(columns: Sequence[Column], notes: Sequence[str] = ()) -> Table:
+    """Return the figures side by side, with a bar for each that compares."""
+    first = [column.answer.first_token_s for column in columns]
+    total = [column.answer.elapsed_s for column in columns]
+    rates = [footer.tokens_a_second(column.answer) for column in columns]
+    usages = [column.answer.usage for column in columns]
+    lengths = [len(column.answer.text) for column in columns]
+    names = [Cell(_name(column), footer.header(column.answer)) for column in columns]
+    parts = (
+        _measured(first, "{:.2f} s"),
+        _measured(total, "{:.1f} s"),
+        _measured(rates, "{:.0f}"),
+        [(_number(usage.tokens_out if usage else None, "{}"),) for usage in usages],
+        _measured(lengths, "{}"),
+    )
+    rows = (
+        (name, *(cell for cells in figures for cell in cells))
+        for name, *figures in zip(names, *parts, strict=True)
+    )
+    headings = ("model", "first token", "", "total", "", "tokens/s", "", "tokens", "length", "")
+    return Table(headings, tuple(rows), tuple(notes))
+
+
+def _measured(values: Sequence[float | None], form: str) -> list[tuple[Cell, Cell]]:
+    """Return each value with its bar; the largest has the longest."""
+    most = max((value or 0 for value in values), default=0)
+    return [(_number(v, form), Cell(_bar((v or 0) / most) if most else "")) for v in values]
+
+
+def _number(value: float | None, form: str) -> Cell:
+    return Cell(_UNKNOWN if value is None else form.format(value), is_number=True)
+
+
+def _bar(share: float) -> str:
+    full, part = divmod(round(share * _BAR_COLUMNS * len(_EIGHTHS)), len(_EIGHTHS))
+    return "█" * full + _EIGHTHS[part] or (_EIGHTHS[1] if share else "")
+
+
+def _name(column: Column) -> str:
+    state = "cached" if column.answer.cached else column.answer.state
+    return column.label if state == "complete" else f"{column.label} · {state}"
+
+
+def _note(answer: Answer) -> str:
+    """Return what is missing, unless all is: then the error says it."""
+    return "failed" if is_empty_failure(answer) else footer.note(answer)
+
+
+def _cell(column: Column, text: str) -> str:
+    answer = column.answer
+    is_open = answer.state == "streaming"
+    ends = (_note(answer), footer.footer(answer))
+    line = footer.status(answer) if is_open else " · ".join(filter(None, ends))
+    role = ' role="timer"' if is_open else ""
+    told = html.escape(one_line(footer.header(answer)))
+    error = f"<p>{as_text(column.error)}</p>" if column.error else ""
+    return (
+        f'<td style="{_COLUMN}"><b title="{told}">{as_text(one_line(column.label))}</b><br>'
+        f'<small{role}>{as_text(one_line(line))}</small><div dir="auto">{text}{error}</div></td>'
+    )
+
+
+def _whole(column: Column) -> str:
+    """Return an answer with its reasoning, which is folded, its tool calls and its pictures."""
+    answer = column.answer
+    thought = rendered(answer.reasoning, with_formulas=True)
+    folded = f"<details><summary>Reasoning</summary>{thought}</details>" if thought else ""
+    text = rendered(answer.text, with_formulas=True)
+    calls = (f"<p><code>{as_text(plain_call(call))}</code></p>" for call in answer.tool_calls)
+    pictures = (_picture(shown, about) for shown, about in image_outputs(answer))
+    return "".join([folded, text, *calls, *pictures])
+
+
+def _picture(shown: dict[str, str], about: dict[str, Any]) -> str:
+    """Return one output of a picture as HTML."""
+    if "text/html" in shown:
+        return shown["text/html"]
+    kind = next((kind for kind in shown if kind.startswith("image/")), "")
+    if not kind:
+        return f"<p>{as_text(shown['text/plain'])}</p>"
+    told = about.get(kind, {})
+    wide = f' width="{told["width"]}"' if "width" in told else ""
+    alt = html.escape(one_line(str(told.get("alt", ""))))
+    style = "max-width:100%;height:auto"
+    return f'<img src="data:{kind};base64,{shown[kind]}" alt="{alt}"{wide} style="{style}">'
+
+
+def _section(column: Column) -> str:
+    parts = [heading(column), printable(column.answer.text).strip("\n"), closing(column)]
+    return "\n".join(filter(None, parts))

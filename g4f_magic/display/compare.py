@@ -1,0 +1,296 @@
+"""Several answers that grow beside each other: what is sent of them while they do.
+
+One output is sent again, with the end of each answer: measured in JupyterLab 4.6, this costs a
+sixth of what a grid of output widgets does, and leaves a page that needs none (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .columns import Column, beside, bundle, closing, heading, metadata, summary
+from .document import printable
+from .markdown import finished_length, split_open_block
+from .rendered import rendered
+from .stop import WIDGET_VIEW, answer_by_subshell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from IPython.core.displaypub import DisplayPublisher
+
+    from .card import Growing, Stopping
+
+    class Call(Growing, Protocol):
+        """An answer under way, and what ended it."""
+
+        failure: BaseException | None
+
+
+_WAIT_STEP_S = 0.05
+_CLOSE_WITHIN_S = 2.0
+_FASTEST_S = 0.1
+_SLOWEST_S = 0.4
+_CHARACTERS_A_SECOND = 80_000  # that long answers are drawn for: the longer, the less often
+_TICK_S = 1.0
+_FIRST_TICK_S = 0.4
+_SHOWN = 600  # characters of the end of each answer, at least
+_SHOWN_AT_MOST = 1200
+_LONGEST_NAME = 24  # on a button
+
+
+class View(Protocol):
+    """Shows several answers while they grow and when all have ended."""
+
+    def draw(self, columns: Sequence[Column]) -> None:
+        """Show the answers as they stand."""
+        ...
+
+    def close(self, columns: Sequence[Column]) -> None:
+        """Show the answers as they stay."""
+        ...
+
+
+def follow_all(calls: Mapping[str, Call], view: View, stop: Stopping) -> tuple[Column, ...]:
+    """Draw answers until the last has ended, or all are stopped; return what they came to.
+
+    ``calls`` are under way, each under the label of its column.
+    """
+    pace = _Pace()
+    while not stop.arrived:
+        under_way = [call for call in calls.values() if not call.finished.is_set()]
+        if not under_way:
+            break
+        under_way[0].finished.wait(_WAIT_STEP_S)
+        if pace.is_due(any(call.changed.is_set() for call in calls.values())):
+            for call in calls.values():
+                call.changed.clear()
+            columns = _columns(calls)
+            view.draw(columns)
+            pace.drew(columns)
+    for call in calls.values():
+        if not call.finished.is_set():
+            call.cancel()
+    until = time.perf_counter() + _CLOSE_WITHIN_S
+    for call in calls.values():
+        call.finished.wait(max(0.0, until - time.perf_counter()))
+    columns = _columns(calls)
+    view.close(columns)
+    return columns
+
+
+def _columns(calls: Mapping[str, Call]) -> tuple[Column, ...]:
+    return tuple(Column(label, call.answer, _told(call.failure)) for label, call in calls.items())
+
+
+def _told(failure: BaseException | None) -> str:
+    """Return what happened and what to do, as a cell's error does."""
+    if failure is None:
+        return ""
+    hint = getattr(failure, "hint", "")
+    return f"{type(failure).__name__}: {failure}" + (f" – {hint}" if hint else "")
+
+
+class _Pace:
+    """Decides when to draw: the first text at once, then the less often the more there is."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._pause_s = 0.0
+        self._tick_s = _FIRST_TICK_S
+
+    def is_due(self, has_changed: bool) -> bool:  # noqa: FBT001  # the one thing to be told
+        """Tell whether to draw now."""
+        since = time.perf_counter() - self._last
+        return since >= (self._pause_s if has_changed else self._tick_s)
+
+    def drew(self, columns: Sequence[Column]) -> None:
+        """Note that the answers were drawn as they stood."""
+        characters = sum(len(column.answer.text) for column in columns)
+        self._last, self._tick_s = time.perf_counter(), _TICK_S
+        self._pause_s = min(_SLOWEST_S, max(_FASTEST_S, characters / _CHARACTERS_A_SECOND))
+
+
+class LiveColumns:
+    """Draws in one output of a cell, with the end of each answer.
+
+    ``open_bar`` gives the bar with Stop buttons, or None where no click arrives; it may give
+    one only where the cell has no other output, for all are cleared with it.
+    """
+
+    def __init__(
+        self, publisher: DisplayPublisher, open_bar: Callable[[], StopButtons | None] = lambda: None
+    ) -> None:
+        self._publisher = publisher
+        self._open_bar = open_bar
+        self._bar: StopButtons | None = None
+        self._id = ""
+        self._ends: dict[str, TextEnd] = {}
+
+    def draw(self, columns: Sequence[Column]) -> None:
+        """Send the ends of all answers."""
+        if not self._id:
+            self._bar = self._open_bar()
+            if self._bar is not None:
+                self._bar.show(self._publisher)
+        if self._bar is not None:
+            self._bar.update(columns)
+        self._publish({"text/html": beside(columns, self._end)}, {})
+
+    def close(self, columns: Sequence[Column]) -> None:
+        """Put the whole answers and their figures in place of all that was drawn."""
+        if self._bar is not None:
+            self._publisher.clear_output(wait=True)
+            self._id = ""
+        self._publish(bundle(columns), metadata(columns))
+        if self._bar is not None:
+            self._bar.close()
+
+    def _end(self, column: Column) -> str:
+        answer = column.answer
+        is_thought = answer.state == "streaming" and not answer.text
+        text = answer.reasoning if is_thought else answer.text
+        end = self._ends.setdefault(f"{is_thought} {column.label}", TextEnd())
+        shown = rendered(end.of(text))
+        return f"<blockquote>{shown}</blockquote>" if is_thought and shown else shown
+
+    def _publish(self, shown: dict[str, str], about: dict[str, Any]) -> None:
+        is_new, self._id = not self._id, self._id or os.urandom(8).hex()
+        transient = {"display_id": self._id}
+        self._publisher.publish(shown, about, transient=transient, update=not is_new)
+
+
+class TextEnd:
+    """The end of a growing Markdown text, which begins where a block does if it can."""
+
+    def __init__(self) -> None:
+        self._start = 0
+        self._opening = ""  # the fence or table head that the end goes on with
+
+    def of(self, text: str) -> str:
+        """Return the end of the text, longer than at the last time."""
+        end = self._opening + text[self._start :]
+        if len(end) > _SHOWN_AT_MOST:
+            self._cut(end)
+            end = self._opening + text[self._start :]
+        return f"…\n\n{end}" if self._start else end
+
+    def _cut(self, end: str) -> None:
+        surplus = len(end) - _SHOWN
+        length, opening = finished_length(end[:surplus]), ""
+        if not length and (parts := split_open_block(end, surplus)):
+            length, opening = parts.length, parts.opening
+        elif not length:
+            length = 1 + max(end.find(" ", surplus), surplus - 1)
+        self._start += length - len(self._opening)
+        self._opening = opening
+
+
+class TerminalColumns:
+    """Writes the answers one under the other: each as it comes, once those above have ended."""
+
+    def __init__(self) -> None:
+        self._number = 0  # of the answer that is being written
+        self._written = -1  # how much of it; its heading comes first
+
+    def draw(self, columns: Sequence[Column]) -> None:
+        """Write what is new of the first answer that has not ended, and of those before it."""
+        while self._number < len(columns):
+            column = columns[self._number]
+            text = column.answer.text
+            if self._written < 0:
+                sys.stdout.write(f"{heading(column)}\n")
+            sys.stdout.write(printable(text[max(0, self._written) :]))
+            self._written = len(text)
+            if column.answer.state == "streaming":
+                break
+            sys.stdout.write(f"{chr(10) * bool(text)}{closing(column)}\n\n")
+            self._number, self._written = self._number + 1, -1
+        sys.stdout.flush()
+
+    def close(self, columns: Sequence[Column]) -> None:
+        """Write the rest and the figures."""
+        self.draw(columns)
+        sys.stdout.write(summary(columns).plain() + "\n")
+        sys.stdout.flush()
+
+
+class Unseen:
+    """Shows nothing."""
+
+    def draw(self, columns: Sequence[Column]) -> None:
+        """Show nothing."""
+
+    def close(self, columns: Sequence[Column]) -> None:
+        """Show nothing."""
+
+
+class StopButtons:
+    """A button for each answer and one for all, in a row that wraps."""
+
+    def __init__(
+        self, stops: Mapping[str, Callable[[], None]], stop_all: Callable[[], None]
+    ) -> None:
+        from ipywidgets import HBox, Layout
+
+        self._buttons = {label: _button(_shortened(label), stop) for label, stop in stops.items()}
+        self._all = _button("all", stop_all)
+        layout = Layout(flex_flow="row wrap")
+        self._row = HBox([*self._buttons.values(), self._all], layout=layout)
+
+    def show(self, publisher: DisplayPublisher) -> None:
+        """Put the row below what the cell shows so far."""
+        view = {"model_id": self._row.model_id, "version_major": 2, "version_minor": 0}
+        publisher.publish({WIDGET_VIEW: view, "text/plain": ""})
+
+    def update(self, columns: Sequence[Column]) -> None:
+        """Switch off the buttons of answers that have ended."""
+        for column in columns:
+            self._buttons[column.label].disabled = column.answer.state != "streaming"
+
+    def close(self) -> None:
+        """Let the front end forget the row."""
+        for widget in (*self._row.children, self._row):
+            for part in (widget.layout, getattr(widget, "style", None), widget):
+                if part is not None:
+                    part.close()
+
+
+def _button(name: str, stop: Callable[[], None]) -> Any:
+    from ipywidgets import Button, Layout
+
+    button = Button(
+        description=f"Stop {name}",
+        icon="stop",
+        tooltip=f"Stop {name} and keep what has arrived",
+        layout=Layout(width="auto", height="26px"),
+    )
+    button.on_click(lambda _: stop())
+    answer_by_subshell(button)
+    return button
+
+
+def _shortened(label: str) -> str:
+    name = printable(label)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def open_columns(shell: Any, open_bar: Callable[[], StopButtons | None] = lambda: None) -> View:
+    """Return the view for where a cell runs."""
+    if not hasattr(shell, "kernel"):
+        return TerminalColumns()
+    return LiveColumns(shell.display_pub, open_bar)
+
+
+def shell_here() -> Any:
+    """Return the shell that this code runs in, if it is one; loads nothing."""
+    interactive = sys.modules.get("IPython")
+    return interactive.get_ipython() if interactive is not None else None
+
+
+def execution() -> int | None:
+    """Return the number of the input that runs, or None outside of IPython."""
+    return getattr(shell_here(), "execution_count", None)
