@@ -27,7 +27,7 @@ test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest test-kernels
 	$(PYTEST) -m slow $(ARGS)
 
 test-oldest: $(OLDEST)/.ready $(NODE_READY) $(LLMOCK)/only/llmock
-	$(OLDEST_PYTEST) -m "not slow and not browser" $(ARGS)
+	$(OLDEST_PYTEST) -m "not slow and not browser" --ignore-glob "*_page.py" $(ARGS)
 
 test-kernels: $(KERNELS:%=test-kernel-%)
 

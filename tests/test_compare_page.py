@@ -64,6 +64,7 @@ def harm(page: LabPage) -> list[str]:
     return [*ran, *page.asked_elsewhere, *page.page.evaluate("window.faults")]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_no_answer_does_harm(lab: Lab, lab_page: LabPage, byte_server: StartServer) -> None:
     """What runs in the notebook has the kernel and the files: at once, or when it is opened."""
@@ -121,6 +122,7 @@ def test_all_columns_grow_beside_each_other(
     assert notebook.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
 
 
+@pytest.mark.slow
 def test_one_is_stopped_and_then_all(lab: Lab, lab_page: LabPage, byte_server: StartServer) -> None:
     """A model that talks too long is stopped alone; the others go on, and can be stopped too."""
     server = byte_server(endless)
