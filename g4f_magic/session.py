@@ -165,9 +165,9 @@ class Session:
 
         turn = Turn(prompt, options.system, options.new, self.front_end.cell())
         call, ends = self._send(turn, options)
-        if turn.cell is not None and not options.quiet:
-            self._clicks.start()  # if it is not started yet; while the request is on its way
         answer = follow(call, self._card(turn, options, stop), stop)
+        if turn.cell is not None and not options.quiet:
+            self._clicks.start()  # for the next answer, if the kernel was not idle before this one
         for end in ends:
             end(answer, call.failure)
         return answer, call.failure
