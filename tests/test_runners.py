@@ -115,7 +115,7 @@ def test_it_reads_on_github(executed: NotebookNode) -> None:
     from support.github import github_html  # noqa: PLC0415 - not in every environment
 
     page = github_html(data_of(executed, 1)[0]["text/markdown"])
-    assert re.search(r"<details><summary>[^<]*</summary>\s*<p>", page)
+    assert re.search(r"<details><summary>[^<]*</summary>\s*<blockquote>\s*<p>", page)
     assert re.search(r"<small>[^<]*demo-reasoning", page)
     assert re.search(r"<small>[^<]*tokens/s", page)
     assert "<h2>A p-value, for a ten-year-old</h2>" in page
