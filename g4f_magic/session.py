@@ -95,7 +95,7 @@ class Session:
     def standing(self, options: argparse.Namespace) -> str:
         """Return where one stands: who is asked, and how long the conversation is."""
         target = self._target(options)
-        conversation = self.chats.conversation(self.chats.current)
+        conversation = self.chats.conversation(options.conversation or self.chats.current)
         turns = [turn for turn in conversation.in_force() if turn.prompt]
         usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
         tokens_in = sum(usage.tokens_in or 0 for usage in usages)

@@ -103,6 +103,11 @@ def test_conversations_by_name_do_not_mix(notebook: Kernel, byte_server: StartSe
     assert ("user", "other one") not in said(server)
 
 
+def test_a_conversation_set_up_by_name_says_where_it_stands(notebook: Kernel) -> None:
+    """The line of another conversation would look as if the option was not read."""
+    assert "conversation 'aside' · 0 turns" in notebook.run("%chat -c aside -s 'Be brief.'").text
+
+
 @pytest.mark.parametrize(("last", "sent"), [(0, 1), (1, 3), (9, 7)])
 def test_only_the_last_turns_are_sent(
     notebook: Kernel, byte_server: StartServer, last: int, sent: int
