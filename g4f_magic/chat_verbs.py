@@ -310,7 +310,7 @@ def _told(turns: Iterable[SavedTurn]) -> Iterator[Turn]:
             system, starts_afresh = None, True
         system = system if turn.system is None else turn.system
         if turn.prompt or turn.answer is not None:
-            yield Turn(turn.prompt, system=system, starts_afresh=starts_afresh, answer=turn.answer)
+            yield Turn(turn.prompt, system, starts_afresh, None, turn.answer, turn.compared)
             system, starts_afresh = None, False
     if starts_afresh or system is not None:
         yield Turn("", system=system, starts_afresh=starts_afresh)
@@ -320,7 +320,11 @@ def _imported(turn: Turn) -> SavedTurn:
     """Return a turn to keep; what nobody answered is not under way."""
     answer = turn.answer or (Answer(state="interrupted") if turn.prompt else None)
     return SavedTurn(
-        prompt=turn.prompt, system=turn.system, starts_afresh=turn.starts_afresh, answer=answer
+        prompt=turn.prompt,
+        system=turn.system,
+        starts_afresh=turn.starts_afresh,
+        answer=answer,
+        compared=turn.compared,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .adoption import adopt
-from .conversation import Cell, Conversation, Turn, with_history
+from .conversation import Cell, Conversation, Turn, best_of, with_history
 from .errors import StoreError
 from .saved import SavedTurn
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .keeper import Keeper, Kept
-    from .messages import Answer, Message
+    from .messages import Answer, Compared, Message
 
 _READ_WITHIN_S = 2.0
 
@@ -85,6 +86,7 @@ class Chats:
             cell_id=cell_id,
             execution=execution,
             answer=turn.answer,
+            compared=turn.compared,
         )
         return self.keeper.begin(self.notebook, name, saved)
 
@@ -100,6 +102,7 @@ class Keeping:
     """One turn on its way: begun when its request leaves, ended with its answer.
 
     A turn whose request never leaves is not kept, so that it takes no other one's place.
+    All may be called from any thread.
     """
 
     def __init__(self, chats: Chats, turn: Turn, name: str) -> None:
@@ -107,19 +110,46 @@ class Keeping:
         self._turn = turn
         self._name = name
         self._kept: Kept | None = None
+        self._beginning = threading.Lock()
 
     def begin(self, snapshot: Callable[[], Answer]) -> None:
         """Put the prompt on disk, then the answer as it grows."""
+        self._begin(lambda: (snapshot(), ()))
+
+    def begin_compared(self, snapshot: Callable[[], tuple[Compared, ...]]) -> None:
+        """Put the prompt on disk, then all answers as they grow; the first call does so."""
+        with self._beginning:
+            if self._kept is None:
+                self._turn.compared = snapshot()
+                self._begin(lambda: _with_best(snapshot()))
+
+    def _begin(self, snapshot: Callable[[], tuple[Answer, tuple[Compared, ...]]]) -> None:
         self._kept = self._chats.begin(self._turn, self._name)
         self._kept.follow(snapshot)
 
-    def finish(self, answer: Answer, failure: BaseException | None) -> None:
-        """Keep the answer, and the line of the error that ended it."""
-        self._turn.answer = answer
+    def finish(
+        self, answer: Answer, failure: BaseException | None, compared: tuple[Compared, ...] = ()
+    ) -> None:
+        """Keep the answer, or all that are compared, and the line of the error that ended it."""
+        self._turn.answer, self._turn.compared = answer, compared
         if self._kept is not None:
-            self._kept.finish(answer, str(failure or ""))
+            self._kept.finish(answer, str(failure or ""), compared)
+
+    def go_on_with(self, answer: Answer) -> None:
+        """Let the conversation go on with another one of the answers that are compared."""
+        self._turn.answer = answer
+        if self._kept is not None and (turn_id := self._kept.id) is not None:
+            with suppress(StoreError):  # which the next turn will say
+                self._chats.keeper.call(
+                    lambda store: store.keep(turn_id, answer, self._turn.compared),
+                    within_s=_READ_WITHIN_S,
+                )
+
+
+def _with_best(compared: tuple[Compared, ...]) -> tuple[Answer, tuple[Compared, ...]]:
+    return best_of([one.answer for one in compared]) or compared[0].answer, compared
 
 
 def _turn(saved: SavedTurn) -> Turn:
     cell = Cell(saved.cell_id, saved.execution or "") if saved.cell_id else None
-    return Turn(saved.prompt, saved.system, saved.starts_afresh, cell, saved.answer)
+    return Turn(saved.prompt, saved.system, saved.starts_afresh, cell, saved.answer, saved.compared)

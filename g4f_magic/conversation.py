@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from .messages import Answer, Message
+    from .messages import Answer, Compared, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Turn:
 
     ``system`` is the system prompt set with this turn: None leaves the one in
     force, an empty one removes it. ``starts_afresh`` hides what came before.
+    Where several models were asked, ``compared`` has what all of them said, and
+    ``answer`` is the one of them that the conversation goes on with.
     """
 
     prompt: str
@@ -32,6 +34,7 @@ class Turn:
     starts_afresh: bool = False
     cell: Cell | None = None
     answer: Answer | None = None
+    compared: tuple[Compared, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,6 +95,12 @@ def with_history(turn: Turn, system: str, said: Iterable[tuple[str, str]]) -> li
         messages.append({"role": "user", "content": prompt})
         messages.append({"role": "assistant", "content": text})
     return [*messages, {"role": "user", "content": turn.prompt}]
+
+
+def best_of(answers: Sequence[Answer]) -> Answer | None:
+    """Return what a conversation goes on with: the first whole answer, else the first text."""
+    whole = (answer for answer in answers if answer.state == "complete")
+    return next(whole, None) or next((answer for answer in answers if answer.text), None)
 
 
 def _is_earlier_run(turn: Turn, cell: Cell) -> bool:

@@ -18,10 +18,10 @@ from .errors import DamagedError, StoreError
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .messages import Answer
+    from .messages import Answer, Compared
     from .saved import SavedTurn
 
 T = TypeVar("T")
@@ -42,12 +42,12 @@ class Kept:
         self._where = notebook, name
         self._turn = turn
         self._wake = wake
-        self._snapshot: Callable[[], Answer] | None = None
-        self._final: tuple[Answer, str] | None = None
+        self._snapshot: Callable[[], tuple[Answer, Sequence[Compared]]] | None = None
+        self._final: tuple[Answer, str, Sequence[Compared]] | None = None
         self._file_id: tuple[int, int] | None = None
         self._id = 0
         self._saved_at = 0.0
-        self._grown = ("", "")
+        self._grown = [("", "")]
 
     @property
     def id(self) -> int | None:
@@ -59,13 +59,16 @@ class Kept:
         """When to save it next, by the monotonic clock."""
         return self._saved_at + _GROWTH_S
 
-    def follow(self, snapshot: Callable[[], Answer]) -> None:
-        """Keep what the answer is so far, twice a second; asked for in the keeper's thread."""
+    def follow(self, snapshot: Callable[[], tuple[Answer, Sequence[Compared]]]) -> None:
+        """Keep what the answer is so far, twice a second; asked for in the keeper's thread.
+
+        Beside it stand all answers where several are compared, of which it is one.
+        """
         self._snapshot = snapshot
 
-    def finish(self, answer: Answer, error: str = "") -> None:
-        """Keep the whole answer, and the line of the error that ended it. Returns at once."""
-        self._final = answer, error
+    def finish(self, answer: Answer, error: str = "", compared: Sequence[Compared] = ()) -> None:
+        """Keep the whole answer, as `Store.finish` does. Returns at once."""
+        self._final = answer, error, compared
         self._wake()
 
     def save(self, store: Store) -> None:
@@ -73,7 +76,7 @@ class Kept:
         file_id = store.database.file_id()
         if self._file_id != file_id:  # not yet there, or in a file that was set aside
             self._id = store.begin(*self._where, self._turn)
-            self._file_id, self._grown = file_id, ("", "")
+            self._file_id, self._grown = file_id, [("", "")]
             self.is_over = not self._turn.prompt or self._turn.answer is not None
         if self._final is not None:
             store.finish(self._id, *self._final)
@@ -81,12 +84,13 @@ class Kept:
         elif time.monotonic() >= self.due_at:
             self._saved_at = time.monotonic()
             if self._snapshot is not None:
-                self._grow(store, self._snapshot())
+                self._grow(store, *self._snapshot())
 
-    def _grow(self, store: Store, answer: Answer) -> None:
-        grown = answer.text, answer.reasoning
+    def _grow(self, store: Store, answer: Answer, compared: Sequence[Compared]) -> None:
+        answers = [one.answer for one in compared] or [answer]
+        grown = [(one.text, one.reasoning) for one in answers]
         if grown != self._grown:
-            store.grow(self._id, answer)
+            store.grow(self._id, answer, compared)
             self._grown = grown
 
 

@@ -15,6 +15,8 @@ from .model_info import Listing, ModelInfo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .prices import Prices
+
 FRESH_S = 3600.0
 FAILURE_FRESH_S = 60.0  # so that a provider that hangs does so once, and not for an hour
 
@@ -42,11 +44,8 @@ class ListingCache:
         """Return the listings that are fresh at ``now``, in seconds since 1970."""
         return {key: one for key, one in self._kept().items() if _is_fresh(one, now)}
 
-    def prices(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """Return the known prices by provider and model, as they were last listed.
-
-        Each is dollars for a million tokens in, and out.
-        """
+    def prices(self) -> Prices:
+        """Return the known prices, as they were last listed."""
         models = (model for listing in self._kept().values() for model in listing.models)
         return {
             (model.provider, model.name): (model.price_in, model.price_out)
@@ -103,7 +102,7 @@ def _listing(told: dict[str, Any]) -> Listing:
 
 def _model(told: dict[str, Any]) -> ModelInfo:
     model = ModelInfo(**{**told, "can": tuple(told["can"])})
-    _check((model.provider, model.name, *model.can), str)
+    _check((model.provider, model.name, model.note, *model.can), str)
     figures = (model.context_length, model.price_in, model.price_out)
     _check((figure for figure in figures if figure is not None), int, float)
     return model

@@ -22,12 +22,14 @@ from .errors import G4FError, UsageError
 from .messages import Answer
 from .options import split_options
 from .prompt import expand
+from .question import Question
 from .session import Session
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .compare import Comparison
     from .display.listing import Displayed
 
 
@@ -51,7 +53,7 @@ class ChatMagics(Magics):
     @no_var_expand
     @needs_local_scope
     @magic_arguments()
-    @argument("-m", "--model", metavar="MODEL", help="MODEL or PROVIDER:MODEL")
+    @argument("-m", "--model", action="append", metavar="MODEL", help="[PROVIDER:]MODEL; several")
     @argument("-p", "--provider", metavar="NAME_OR_URL", help="provider's name, or a base URL")
     @argument("-s", "--system", metavar="TEXT", help="system prompt from here on; '' removes it")
     @argument("-t", "--temperature", type=float, metavar="T", help="passed on to the model")
@@ -80,7 +82,7 @@ class ChatMagics(Magics):
     @line_cell_magic
     def chat(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> Answer | None:
+    ) -> Answer | Comparison | None:
         """Ask a model; the answer streams into the cell.
 
         The shortest useful cell::
@@ -89,7 +91,8 @@ class ChatMagics(Magics):
             Explain a p-value to a ten-year-old.
 
         The next %%chat goes on with the conversation; running a cell again
-        replaces its turn. {{ name }} puts a variable of the notebook into the
+        replaces its turn. Several -m ask several models at the same time, side
+        by side. {{ name }} puts a variable of the notebook into the
         prompt. Everything after the options is literal text. %chat asks in one
         line, and alone it says where one stands. The result is the answer:
         it is in _ and Out, with .text, .usage and more.
@@ -198,7 +201,9 @@ class ChatMagics(Magics):
         print(models.to_json())  # noqa: T201  # this is what the cell shows
         return None
 
-    def _chat(self, line: str, cell: str | None, scope: dict[str, Any]) -> Answer | None:
+    def _chat(
+        self, line: str, cell: str | None, scope: dict[str, Any]
+    ) -> Answer | Comparison | None:
         options, words = self._parse(line)
         if options.show:
             return self._show_again(words + (cell or ""))
@@ -221,6 +226,8 @@ class ChatMagics(Magics):
     def _parse(self, line: str) -> tuple[argparse.Namespace, str]:
         arguments, words = split_options(line, _takes_value())
         options = _parsed(ChatMagics.chat.parser, arguments, "%%chat?")
+        options.models = options.model or []
+        options.model = options.models[0] if len(options.models) == 1 else None
         if options.timeout is not None and not options.timeout > 0:
             message = f"--timeout {options.timeout:g} is no number of seconds to wait"
             raise UsageError(message)
@@ -232,23 +239,28 @@ class ChatMagics(Magics):
             raise UsageError(message)
         return options, words
 
-    def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | None:
-        answer, failure = self._session.ask(prompt, options)
+    def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | Comparison | None:
+        result: Answer | Comparison
+        if len(options.models) > 1:
+            result, failure = self._session.compare(prompt, options)
+        else:
+            result, failure = self._session.ask(prompt, options)
         if options.out:
-            self.shell.user_ns[options.out] = answer
+            self.shell.user_ns[options.out] = result
         if failure is not None:
             raise failure
-        return self._result(answer)
+        return self._result(result)
 
-    def _result(self, answer: Answer) -> Answer | None:
-        """Return the answer that was shown as the result of the cell, and show it no more."""
+    def _result(self, result: Answer | Comparison) -> Answer | Comparison | None:
+        """Return what was shown as the result of the cell, and show it no more."""
         if self._session.front_end.is_terminal and self._session.front_end.is_whole_cell():
-            self.shell.displayhook.update_user_ns(answer)  # which else writes an empty "Out[1]:"
+            self.shell.displayhook.update_user_ns(result)  # which else writes an empty "Out[1]:"
             return None
-        self._shown = answer
-        return answer
+        if isinstance(result, Answer):
+            self._shown = result
+        return result
 
-    def _show_again(self, text: str) -> Answer | None:
+    def _show_again(self, text: str) -> Answer | Comparison | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
         if text.strip():
             message = "--show asks nothing, so it takes no prompt"
@@ -278,6 +290,7 @@ class ChatMagics(Magics):
     def forget_shown(self, *_: object) -> None:
         """Let a later cell show the answer that this one has shown."""
         self._shown = None
+        self._session.cell_began()
 
     def show(self, answer: Answer) -> None:
         """Display an answer, except as the result of the cell that has just shown it."""
@@ -314,6 +327,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; what they need is loaded later, while the kernel is idle."""
     magics = ChatMagics(shell)
     shell.register_magics(magics)
+    shell.input_transformer_manager.token_transformers.append(Question)
     magics.shell.display_formatter.ipython_display_formatter.for_type(Answer, magics.show)
     shell.events.register("pre_run_cell", magics.forget_shown)
     shell.events.register("pre_run_cell", magics.warm_up.cell_began)
@@ -330,6 +344,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     magics.shell.display_formatter.ipython_display_formatter.pop(Answer, None)
     shell.configurables.remove(magics)
+    shell.input_transformer_manager.token_transformers.remove(Question)
     magics.close()
     shell.events.unregister("pre_run_cell", magics.forget_shown)
     shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)

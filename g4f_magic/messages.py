@@ -268,3 +268,17 @@ class Answer:
             else f"{len(self.images)} pictures"
         )
         return f"<Answer from {self.source}: {size}, {self.state}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of several answers to the same prompt, under what its model was called.
+
+    ``error`` is the line of what ended it, if anything did; ``cost`` is in dollars, None
+    where it is not known.
+    """
+
+    label: str
+    answer: Answer
+    error: str = ""
+    cost: float | None = None

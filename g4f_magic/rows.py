@@ -7,13 +7,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .saved import answer_columns, read_images, read_turn, stored, stored_if_any
+from .messages import Answer, Compared
+from .saved import (
+    answer_columns,
+    read_answer,
+    read_images,
+    read_turn,
+    stored,
+    stored_if_any,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .database import Connection
-    from .messages import Answer, Image
+    from .messages import Image
     from .saved import SavedTurn
 
 _APART = 1 << 20  # between the positions of cells: room for all chats of one execution
@@ -105,7 +114,23 @@ def read_turns(db: Connection, conversation: int, last: int | None = None) -> li
     which = "WHERE conversation = ? ORDER BY position DESC LIMIT ?"
     rows = db.execute(f"{_TURN} {which}", those).fetchall()
     images = read_images(db, f"SELECT answer FROM turns {which}", those)  # noqa: S608  # our own
-    return [read_turn(row, images.get(row["answer"], ())) for row in reversed(rows)]
+    compared = _read_compared(db, f"SELECT id FROM turns {which}", those)  # noqa: S608  # our own
+    return [
+        read_turn(row, images.get(row["answer"], ()), compared.get(row["turn"], ()))
+        for row in reversed(rows)
+    ]
+
+
+def _read_compared(db: Connection, turns: str, values: Sequence[Any]) -> dict[int, list[Compared]]:
+    """Return what was compared by turn, in order, of those turns that a SELECT names."""
+    compared: dict[int, list[Compared]] = {}
+    which = f"FROM compared JOIN answers ON answers.id = compared.answer WHERE turn IN ({turns})"
+    images = read_images(db, f"SELECT answer {which}", values)  # our own names
+    for row in db.execute(f"SELECT turn, label, answers.* {which} ORDER BY turn, place", values):
+        answer = read_answer(row, images.get(row["id"], ()))
+        one = Compared(text_of(row["label"]), answer, text_of(row["error"]))
+        compared.setdefault(row["turn"], []).append(one)
+    return compared
 
 
 def add_answer(db: Connection, answer: Answer, error: str, owner: str | None) -> int:
@@ -116,17 +141,50 @@ def add_answer(db: Connection, answer: Answer, error: str, owner: str | None) ->
     return number
 
 
-def update_answer(db: Connection, turn_id: int, columns: dict[str, Any]) -> int | None:
-    """Change the answer of a turn and return its number; None if the turn is gone."""
-    row = db.execute("SELECT answer FROM turns WHERE id = ?", (turn_id,)).fetchone()
-    if row is None:
-        return None
+def add_answers(db: Connection, turn: SavedTurn, owner: str) -> tuple[int, list[int]]:
+    """Add the answers of a turn; return the number of its own, and of all that are compared.
+
+    ``owner`` is who writes those that are still under way.
+    """
+
+    def add(answer: Answer, error: str) -> int:
+        return add_answer(db, answer, error, owner if answer.state == "streaming" else None)
+
+    if not turn.compared:
+        return add(turn.answer or Answer(state="streaming"), turn.error), []
+    numbers = [add(one.answer, one.error) for one in turn.compared]
+    return numbers[_place_of(turn.answer, turn.compared)], numbers
+
+
+def answers_of(db: Connection, turn_id: int, compared: Sequence[Compared]) -> list[int]:
+    """Return the number of a turn's answer, or of all that are compared; none if it is gone."""
+    if compared:
+        numbers = "SELECT answer FROM compared WHERE turn = ? ORDER BY place"
+    else:
+        numbers = "SELECT answer FROM turns WHERE id = ?"
+    return [row[0] for row in db.execute(numbers, (turn_id,))]
+
+
+def choose(db: Connection, turn_id: int, answer: Answer, compared: Sequence[Compared]) -> None:
+    """Let a turn go on with one of the answers that are compared in it."""
+    numbers = answers_of(db, turn_id, compared) if compared else []
+    if numbers:
+        chosen = numbers[_place_of(answer, compared)]
+        db.execute("UPDATE turns SET answer = ? WHERE id = ?", (chosen, turn_id))
+
+
+def _place_of(answer: Answer | None, compared: Sequence[Compared]) -> int:
+    """Return where an answer is among others; 0 if it is not."""
+    answers = [one.answer for one in compared]
+    return answers.index(answer) if answer in answers else 0
+
+
+def update_answer(db: Connection, number: int, columns: dict[str, Any]) -> None:
+    """Change an answer."""
     columns = columns | {"updated_at": time.time()}
     assignments = ", ".join(f"{column} = ?" for column in columns)
     update = f"UPDATE answers SET {assignments} WHERE id = ?"  # noqa: S608  # our own names
-    db.execute(update, (*columns.values(), row["answer"]))
-    number: int = row["answer"]
-    return number
+    db.execute(update, (*columns.values(), number))
 
 
 def add_pictures(db: Connection, answer: int, images: Sequence[Image]) -> None:

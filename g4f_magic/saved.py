@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .messages import Answer, Image, ToolCall, Usage
+from .messages import Answer, Compared, Image, ToolCall, Usage
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class SavedTurn:
 
     ``answer`` is None in a mark, which only sets a system prompt or starts afresh. Its
     request comes back without the messages: those are the turns before. ``error`` is the
-    line that was shown. Times are seconds since 1970.
+    line that was shown. ``compared`` has all answers where several models were asked; ``answer``
+    is one of them. Times are seconds since 1970.
     """
 
     prompt: str
@@ -36,6 +37,7 @@ class SavedTurn:
     execution: str | None = None
     answer: Answer | None = None
     error: str = ""
+    compared: tuple[Compared, ...] = ()
     id: int = 0
     created_at: float = 0.0
 
@@ -164,7 +166,7 @@ def read_answer(row: Row, images: Sequence[Image]) -> Answer:
     )
 
 
-def read_turn(row: Row, images: Sequence[Image]) -> SavedTurn:
+def read_turn(row: Row, images: Sequence[Image], compared: Sequence[Compared] = ()) -> SavedTurn:
     """Return the turn of a row of ``turns`` joined with that of its answer."""
     return SavedTurn(
         prompt=text_of(row["prompt"]),
@@ -174,6 +176,7 @@ def read_turn(row: Row, images: Sequence[Image]) -> SavedTurn:
         execution=text_if_any(row["execution"]),
         answer=None if row["answer"] is None else read_answer(row, images),
         error=text_of(row["error"] or ""),
+        compared=tuple(compared),
         id=row["turn"],
         created_at=row["created_at"],
     )

@@ -109,4 +109,35 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND NOT EXISTS (SELECT 1 FROM pictures WHERE blob = OLD.blob);
         END""",
     ),
+    # What all models said where several were asked; a turn's answer is one of these.
+    (
+        """CREATE TABLE compared (
+            turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            answer INTEGER NOT NULL REFERENCES answers,
+            label TEXT NOT NULL,
+            PRIMARY KEY (turn, place)
+        )""",
+        "CREATE INDEX compared_of_answer ON compared (answer)",
+        "DROP TRIGGER turn_lets_go",
+        "DROP TRIGGER cache_lets_go",
+        """CREATE TRIGGER turn_lets_go AFTER DELETE ON turns WHEN OLD.answer IS NOT NULL BEGIN
+            DELETE FROM answers WHERE id = OLD.answer
+                AND NOT EXISTS (SELECT 1 FROM turns WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM cache WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM compared WHERE answer = OLD.answer);
+        END""",
+        """CREATE TRIGGER cache_lets_go AFTER DELETE ON cache BEGIN
+            DELETE FROM answers WHERE id = OLD.answer
+                AND NOT EXISTS (SELECT 1 FROM turns WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM cache WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM compared WHERE answer = OLD.answer);
+        END""",
+        """CREATE TRIGGER compared_lets_go AFTER DELETE ON compared BEGIN
+            DELETE FROM answers WHERE id = OLD.answer
+                AND NOT EXISTS (SELECT 1 FROM turns WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM cache WHERE answer = OLD.answer)
+                AND NOT EXISTS (SELECT 1 FROM compared WHERE answer = OLD.answer);
+        END""",
+    ),
 )

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import sys
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .conversation import Turn, with_history
 from .display.stop import ClickProbe, StopBar
 from .front_end import FrontEnd
+from .messages import Compared
 from .options import request_fields, way_options
 from .portal import Interrupts
 from .settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from .call import Call
-    from .chats import Chats
+    from .call import Call, Keep
+    from .chats import Chats, Keeping
+    from .compare import Comparison
     from .config import Target
     from .display.card import Card
+    from .display.compare import KeepButtons, View
     from .display.listing import Displayed
     from .display.models import ModelList
     from .display.picker import Picker
     from .keeper import Keeper
-    from .messages import Answer
+    from .messages import Answer, Message
     from .model_info import ModelInfo
 
 End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
 """Something that is told the answer, and the error that ended it."""
+
+
+def _forget(answer: Answer, failure: BaseException | None) -> None:
+    """Keep nothing of an answer that is not to come from the cache."""
+    del answer, failure
 
 
 class Stopped(KeyboardInterrupt):
@@ -55,6 +65,7 @@ class Session:
         self._keepers: dict[Path | None, Keeper] = {}
         self._clicks = ClickProbe(shell)
         self._latest: Answer | None = None
+        self._choice: KeepButtons | None = None
 
     @property
     def chats(self) -> Chats:
@@ -72,13 +83,32 @@ class Session:
         with Interrupts() as stop:
             answer, failure = self._converse(prompt, options, stop)
         self._latest = answer
-        for keeper in self._keepers.values():
-            for line in keeper.news():
-                print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
+        self._tell_news()
         if failure is None and stop.arrived:
             message = f"Stopped after {answer.elapsed_s:.1f} s; what had arrived is kept."
             failure = Stopped(message)
         return answer, failure
+
+    def compare(
+        self, prompt: str, options: argparse.Namespace
+    ) -> tuple[Comparison, BaseException | None]:
+        """Send a prompt to several models, draw all answers, and keep them.
+
+        Return them, and why that ended early: an error only where not one model answered.
+        """
+        with Interrupts() as stop:
+            comparison, failure = self._converse_with_all(prompt, options, stop)
+        self._latest = comparison.kept
+        self._tell_news()
+        if stop.arrived:
+            failure = Stopped("Stopped; what had arrived is kept.")
+        return comparison, failure
+
+    def cell_began(self) -> None:
+        """Take back what only the cell before had."""
+        if self._choice is not None:
+            self._choice.close()
+            self._choice = None
 
     def mark(self, options: argparse.Namespace) -> None:
         """Set a system prompt, or start afresh, from the next prompt on."""
@@ -174,30 +204,143 @@ class Session:
 
     def _send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
         """Send a turn; return the call under way, and what its end is to be told to."""
+        target = self._target(options)
+        messages, keeping = self._messages(turn, options)
+        ends = [keeping.finish] if keeping else []
+        keep = keeping.begin if keeping else None
+        call, remember = self._start(target, messages, {}, options, keep)
+        return call, [*ends, remember]
+
+    def _messages(
+        self, turn: Turn, options: argparse.Namespace
+    ) -> tuple[list[Message], Keeping | None]:
+        """Return what to send for a turn, and what keeps the turn, if it is to be kept."""
+        if options.alone:
+            return with_history(turn, "", ()), None
+        name = options.conversation or self.chats.current
+        messages = self.chats.messages(turn, name, last=options.last)
+        return messages, self.chats.keep(turn, name)
+
+    def _start(
+        self,
+        target: Target,
+        messages: list[Message],
+        fields: Mapping[str, Any],
+        options: argparse.Namespace,
+        keep: Keep | None,
+    ) -> tuple[Call, End]:
+        """Send messages, or take the answer from the cache; return what the end is to be told."""
         from .cached import Cached, request_key
         from .call import start_call
 
-        target = self._target(options)
-        messages, keep, ends = with_history(turn, "", ()), None, list[End]()
-        if not options.alone:
-            name = options.conversation or self.chats.current
-            messages = self.chats.messages(turn, name, last=options.last)
-            keeping = self.chats.keep(turn, name)
-            keep, ends = keeping.begin, [keeping.finish]
-        params = {**target.params(), **way_options(options), **request_fields(options)}
+        params = {**target.params(), **way_options(options), **request_fields(options), **fields}
         provider: Any = target.provider
+        remember: End = _forget
         if self._may_replay(options):
             key = request_key(provider, target.model, messages, params)
             cached = Cached(self._keeper(kept=True), key)
             provider = cached.replay(is_live=self.settings.get("replay") == "live") or provider
-            ends.append(cached.remember)
-        return start_call(provider, target.model, messages, keep=keep, **params), ends
+            remember = cached.remember
+        return start_call(provider, target.model, messages, keep=keep, **params), remember
 
-    def _target(self, options: argparse.Namespace) -> Target:
-        from .config import target
+    def _converse_with_all(
+        self, prompt: str, options: argparse.Namespace, stop: Interrupts
+    ) -> tuple[Comparison, BaseException | None]:
+        """Send the turn to all models, draw and keep their answers; return what they came to."""
+        from .compare import Comparison
+        from .display.compare import execution, follow_all
+        from .listing_cache import ListingCache, default_path
 
+        turn = Turn(prompt, options.system, options.new, self.front_end.cell())
+        calls, ends, keeping = self._send_all(turn, options)
+        view = self._columns(turn, calls, options, stop)
+        compared = follow_all(calls, view, stop, ListingCache(default_path()).prices)
+        if turn.cell is not None and not options.quiet:
+            self._clicks.start()
+        failures = [call.failure for call in calls.values()]
+        for one, end, failure in zip(compared, ends, failures, strict=True):
+            end(one.answer, failure)
+        failure = None if None in failures else failures[0]
+        if keeping is None:
+            return Comparison(compared, drawn_in=execution()), failure
+        on_keep = partial(self._keep, keeping, view, compared)
+        comparison = Comparison(compared, on_keep=on_keep, drawn_in=execution())
+        keeping.finish(comparison.kept or compared[0].answer, failure, compared)
+        if turn.cell is not None and not options.quiet:
+            self._let_choose(comparison)
+        return comparison, failure
+
+    def _keep(
+        self, keeping: Keeping, view: View, compared: tuple[Compared, ...], answer: Answer
+    ) -> None:
+        """Go on with one of the answers that were compared, and show that."""
+        label = next(one.label for one in compared if one.answer is answer)
+        keeping.go_on_with(answer)
+        self._latest = answer
+        view.keep(compared, label)
+        if self._choice is not None:
+            self._choice.press(label)
+
+    def _let_choose(self, comparison: Comparison) -> None:
+        """Show a button for each answer that can be kept, until the next cell runs."""
+        from .display.compare import KeepButtons
+
+        said = [one for one in comparison.columns if one.answer.text]
+        if len(said) > 1:
+            kept = (one.label for one in said if one.answer is comparison.kept)
+            labels = [one.label for one in said]
+            self._choice = KeepButtons(labels, next(kept, None), comparison.keep)
+            self._choice.show(self._shell.display_pub)
+
+    def _send_all(
+        self, turn: Turn, options: argparse.Namespace
+    ) -> tuple[dict[str, Call], list[End], Keeping | None]:
+        """Send a turn to several models; return the calls under way by label, and their ends."""
+        from .compare import parse_models
+
+        asked = parse_models(options.models)
+        targets = [self._target(options, one.model) for one in asked]
+        messages, keeping = self._messages(turn, options)
+        calls: dict[str, Call] = {}
+        all_started = threading.Event()
+
+        def so_far() -> tuple[Compared, ...]:
+            return tuple(Compared(label, call.answer) for label, call in calls.items())
+
+        def keep(_: Any) -> None:
+            all_started.wait()
+            if keeping is not None:
+                keeping.begin_compared(so_far)
+
+        ends = []
+        for one, target in zip(asked, targets, strict=True):
+            calls[one.label], end = self._start(target, messages, one.fields, options, keep)
+            ends.append(end)
+        all_started.set()
+        return calls, ends, keeping
+
+    def _columns(
+        self, turn: Turn, calls: dict[str, Call], options: argparse.Namespace, stop: Interrupts
+    ) -> View:
+        from .display.compare import StopButtons, Unseen, open_columns
+
+        def open_bar() -> StopButtons | None:
+            can_click = turn.cell is not None and self._clicks.has_answered
+            if not (can_click and self.front_end.is_whole_cell()):
+                return None
+            return StopButtons({name: call.cancel for name, call in calls.items()}, stop.stop)
+
+        if options.quiet:
+            return Unseen()
+        return open_columns(self._shell, open_bar, goes_on=not options.alone)
+
+    def _target(self, options: argparse.Namespace, model: str | None = None) -> Target:
+        """Return who is asked; of several models, one that names its provider is asked of it."""
+        from .config import split_model, target
+
+        named = None if model and split_model(model)[0] else options.provider
         return target(
-            (options.provider, getattr(options, "model", None)),
+            (named, model or getattr(options, "model", None)),
             (self.settings.get("provider"), self.settings.get("model")),
             self._configured(),
             timeout_s=options.timeout,
@@ -214,6 +357,11 @@ class Session:
         if options.quiet:
             return QuietCard()
         return open_card(self._shell, open_bar, may_clear=self.front_end.is_whole_cell())
+
+    def _tell_news(self) -> None:
+        for keeper in self._keepers.values():
+            for line in keeper.news():
+                print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
 
     def _may_replay(self, options: argparse.Namespace) -> bool:
         is_on: bool | None = options.cache

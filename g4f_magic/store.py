@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from .cache import AnswerCache
 from .database import BUSY_S, Database, MemoryDatabase
-from .messages import Answer
+from .messages import Compared
 from .rows import (
-    add_answer,
+    add_answers,
     add_pictures,
+    answers_of,
+    choose,
     create_conversation,
     find,
     id_of,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .database import Connection
+    from .messages import Answer
     from .saved import Text, TurnOutline
 
 _FILE = "chats.db"
@@ -101,15 +104,15 @@ class Store:
                 self._put(db, conversation, turn)
 
     def _put(self, db: Connection, conversation: int, turn: SavedTurn) -> int:
-        answer = turn.answer or (Answer(state="streaming") if turn.prompt else None)
-        is_under_way = answer is not None and answer.state == "streaming"
-        owner = self.database.owner_token() if is_under_way else None
+        answer, compared = None, list[int]()
+        if turn.prompt or turn.answer is not None:
+            answer, compared = add_answers(db, turn, self.database.owner_token())
         position, stale = place_for(db, conversation, turn.cell_id, turn.execution)
         db.executemany("DELETE FROM turns WHERE id = ?", [(old,) for old in stale])
         row = {
             "conversation": conversation,
             "position": position,
-            "answer": answer and add_answer(db, answer, turn.error, owner),
+            "answer": answer,
             "starts_afresh": turn.starts_afresh,
             "created_at": turn.created_at or time.time(),
             "cell_id": stored_if_any(turn.cell_id),
@@ -117,22 +120,44 @@ class Store:
             "system": stored_if_any(turn.system),
             "prompt": stored(turn.prompt),
         }
-        return insert(db, "turns", row)
+        number = insert(db, "turns", row)
+        for place, (one, told) in enumerate(zip(compared, turn.compared, strict=True)):
+            column = {"turn": number, "place": place, "answer": one, "label": stored(told.label)}
+            insert(db, "compared", column)
+        return number
 
-    def grow(self, turn_id: int, answer: Answer) -> None:
-        """Keep what has arrived of an answer; of a turn replaced meanwhile, nothing."""
-        grown = answer_columns(answer, "")
-        del grown["state"]  # under way until `finish`
-        with self.database.write() as db:
-            update_answer(db, turn_id, grown)
+    def grow(self, turn_id: int, answer: Answer, compared: Sequence[Compared] = ()) -> None:
+        """Keep what has arrived of an answer, or of all that are compared.
 
-    def finish(self, turn_id: int, answer: Answer, error: str = "") -> None:
-        """Keep the whole answer, and the line of the error that ended it, if one did."""
+        ``answer`` is then one of those. Of a turn replaced meanwhile nothing is kept.
+        """
+        told = compared or [Compared("", answer)]
         with self.database.write() as db:
-            row = update_answer(db, turn_id, answer_columns(answer, error) | {"owner": None})
-            if row is not None:
-                add_pictures(db, row, answer.images)
-                spend(db, turn_id, answer)
+            for number, one in zip(answers_of(db, turn_id, compared), told, strict=False):
+                grown = answer_columns(one.answer, "")
+                del grown["state"]  # under way until `finish`
+                update_answer(db, number, grown)
+            choose(db, turn_id, answer, compared)
+
+    def finish(
+        self, turn_id: int, answer: Answer, error: str = "", compared: Sequence[Compared] = ()
+    ) -> None:
+        """Keep the whole answer, or all that are compared, of which it is one.
+
+        ``error`` is the line of what ended it, if anything did.
+        """
+        told = compared or [Compared("", answer, error)]
+        with self.database.write() as db:
+            for number, one in zip(answers_of(db, turn_id, compared), told, strict=False):
+                update_answer(db, number, answer_columns(one.answer, one.error) | {"owner": None})
+                add_pictures(db, number, one.answer.images)
+                spend(db, turn_id, one.answer)
+            choose(db, turn_id, answer, compared)
+
+    def keep(self, turn_id: int, answer: Answer, compared: Sequence[Compared]) -> None:
+        """Let the conversation go on with another one of the answers that are compared."""
+        with self.database.write() as db:
+            choose(db, turn_id, answer, compared)
 
     def undo(self, notebook: str, name: str) -> SavedTurn | None:
         """Take the last turn away and return it; None where there is none."""
@@ -223,13 +248,22 @@ class Store:
         with self.database.write() as db:
             conversation = find(db, notebook, name)
             refuse_taken(db, notebook, new_name)
+            forked = create_conversation(db, notebook, new_name)
             columns = (
                 "position, answer, starts_afresh, created_at, cell_id, execution, system, prompt"
             )
             db.execute(
                 f"INSERT INTO turns (conversation, {columns})"  # noqa: S608  # our own names
                 f" SELECT ?, {columns} FROM turns WHERE conversation = ? ORDER BY position",
-                (create_conversation(db, notebook, new_name), conversation),
+                (forked, conversation),
+            )
+            db.execute(
+                "INSERT INTO compared (turn, place, answer, label)"
+                " SELECT new.id, place, compared.answer, label FROM compared"
+                " JOIN turns AS old ON old.id = compared.turn"
+                " JOIN turns AS new ON new.position = old.position"
+                " WHERE old.conversation = ? AND new.conversation = ?",
+                (conversation, forked),
             )
 
     def delete(self, notebook: str, name: str) -> None:

@@ -161,3 +161,32 @@ def test_a_stranger_s_notebook_shows_the_same(lab: Lab, lab_page: LabPage) -> No
     assert lab_page.output(0).locator("em").count() == 3
     lab_page.page.set_viewport_size({"width": 600, "height": 900})
     lab_page.page.wait_for_function(f"new Set(({COLUMNS})().map(c => c.left)).size === 1")
+
+
+def test_an_answer_is_kept_with_a_click(
+    lab: Lab, lab_page: LabPage, byte_server: StartServer
+) -> None:
+    """Whoever has read the columns goes on with the best, and the file needs no kernel."""
+
+    def script(exchange: Exchange) -> None:
+        text = f"I am {exchange.request.json['model']}."
+        exchange.send(sse_head() + chunked(delta(text) + finish() + DONE) + END)
+
+    ask = f"%%chat -p {byte_server(script).url}/v1 -m a -m b\nWho are you?"
+    open_cells(lab, lab_page, "kept", ask, "%g4f_chats show")
+    lab_page.run(1)
+    assert "a ✓ kept" in columns_of(lab_page)[0]["text"]
+    lab_page.output(1).get_by_role("button", name="b", exact=True).click()
+    lab_page.page.wait_for_function(f"({COLUMNS})()[1].text.includes('b ✓ kept')")
+    assert "kept" not in columns_of(lab_page)[0]["text"]
+    lab_page.run(2)
+    assert "I am b." in lab_page.wait_text(2, "kept of")
+    lab_page.output(1).get_by_text("Keep").wait_for(state="hidden")
+    lab_page.save()
+    saved = json.loads((lab.root / "kept.ipynb").read_text())
+    views = [
+        output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+        for output in saved["cells"][1]["outputs"]
+        if "application/vnd.jupyter.widget-view+json" in output["data"]
+    ]
+    assert views in ([], [""])

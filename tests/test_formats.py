@@ -18,7 +18,7 @@ from g4f_magic.conversation import Conversation, Turn
 from g4f_magic.errors import UsageError
 from g4f_magic.formats import Kind, archive, exported, imported, kind_of, load, save, shown
 from g4f_magic.magics import ChatMagics
-from g4f_magic.messages import Answer, Image, State, ToolCall, Usage
+from g4f_magic.messages import Answer, Compared, Image, State, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +112,14 @@ def back(data: bytes | str, kind: str) -> Conversation:
     return imported(data.encode() if isinstance(data, str) else data, f"talk.{kind}", OPTIONS)
 
 
+def test_all_that_was_compared_comes_back() -> None:
+    """The other answers are what one looks up when the kept one turns out wrong."""
+    pair = (Compared("a", Answer(text="A", model="a"), "cut"), Compared("b", Answer(text="B")))
+    conversation = talk(Turn("who?", answer=pair[1].answer, compared=pair))
+    again = back(exported(conversation, "json"), "json")
+    assert again.turns[0].compared == pair
+
+
 def talk(*turns: Turn) -> Conversation:
     """A conversation of these turns."""
     return Conversation("main", list(turns))
@@ -137,7 +145,7 @@ def test_no_field_of_an_answer_is_forgotten() -> None:
     left_out = {"request", "waiting", "parsed", "activity"}
     kept = {"text", "state", "images", "tool_calls", "usage", *archive._PLAIN}  # noqa: SLF001
     assert {field.name for field in fields(Answer)} - left_out == kept
-    turn = {"prompt", "system", "starts_afresh", "cell", "answer"}
+    turn = {"prompt", "system", "starts_afresh", "cell", "answer", "compared"}
     assert {field.name for field in fields(Turn)} == turn
     image = {"data", "media_type", "url", "revised_prompt", "trouble"}
     assert {field.name for field in fields(Image)} == image

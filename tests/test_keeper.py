@@ -126,7 +126,7 @@ def test_what_arrives_is_kept_without_being_pushed(path: Path, keeper: Keeper) -
             was_asked.set()
         return Answer(text="word " * len(asked_at), reasoning="hm", state="streaming")
 
-    keeper.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi")).follow(so_far)
+    keeper.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi")).follow(lambda: (so_far(), ()))
     assert was_asked.wait(30)
     assert len(on_disk(path)[0][1]) >= len("word ") * 2
     assert all(later - earlier > 0.4 for earlier, later in itertools.pairwise(asked_at))

@@ -29,7 +29,7 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "image_bytes", "messages", "model_info", "secret", "service", "version"),
+    ("errors", "image_bytes", "messages", "model_info", "prices", "secret", "service", "version"),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
@@ -40,7 +40,7 @@ LAYERS = (
     ),
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
-    ("config", "formats.*", "front_end", "options", "settings"),
+    ("config", "formats.*", "front_end", "options", "question", "settings"),
     ("chat_verbs", "compare", "session", "warmup"),
     ("magics",),
     ("__init__",),
@@ -49,7 +49,7 @@ LAYERS = (
 STRANGERS = {"display.*": ("providers.*",)}
 # Who owns a foreign library, and so translates its errors and bears its changes.
 OWNERS = {
-    "IPython": ("display.*", "magics"),
+    "IPython": ("display.*", "magics", "question"),
     "anyio": ("pool", "portal", "transport"),
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),

@@ -23,7 +23,7 @@ from support.environment import clean_environment
 
 from g4f_magic.conversation import Cell, Conversation, Turn
 from g4f_magic.errors import DamagedError, StoreError, UsageError
-from g4f_magic.messages import Answer, Image, ToolCall, Usage
+from g4f_magic.messages import Answer, Compared, Image, ToolCall, Usage
 from g4f_magic.saved import History, SavedTurn, Spent
 from g4f_magic.schema import MIGRATIONS
 from g4f_magic.secret import Secret
@@ -311,10 +311,61 @@ def test_a_newer_database_is_refused_and_left_as_it_is(path: Path, store: Store)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     db.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"newer g4f_magic \(version 2 of its tables\)") as caught:
+    newer = rf"newer g4f_magic \(version {len(MIGRATIONS) + 1} of its tables\)"
+    with pytest.raises(StoreError, match=newer) as caught:
         store.turns(NOTEBOOK, "main")
     assert "G4F_HOME" in caught.value.hint
     assert path.read_bytes() == before
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path, store: Store) -> None:
+    """An update of the package would cost all conversations."""
+    path.parent.mkdir()
+    with sqlite3.connect(path) as db:
+        for statement in MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO notebooks (key) VALUES (?)", (NOTEBOOK,))
+        db.execute("INSERT INTO conversations VALUES (1, 1, 'main', 0)")
+        db.execute(
+            "INSERT INTO answers (state, updated_at, elapsed_s, attempt, cached, model, provider,"
+            " reasoning, text) VALUES ('complete', 0, 0, 1, 0, 'm', 'p', '', 'Hello')"
+        )
+        db.execute("INSERT INTO turns VALUES (1, 1, 0, 1, 0, 0, NULL, NULL, NULL, 'Hi')")
+    db.close()
+    (turn,) = store.turns(NOTEBOOK, "main")
+    assert turn.answer is not None
+    assert (turn.prompt, turn.answer.text, turn.compared) == ("Hi", "Hello", ())
+    store.delete(NOTEBOOK, "main")
+    assert count(store, "answers") == 0
+
+
+def test_all_answers_are_kept_where_several_are_compared(store: Store) -> None:
+    """The conversation goes on with one; the others were paid for, too."""
+    under_way = Answer(state="streaming")
+    begun = (Compared("a", under_way), Compared("b", under_way))
+    number = store.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi", compared=begun))
+    half = (Compared("a", under_way), Compared("b", Answer(text="He", state="streaming")))
+    store.grow(number, half[1].answer, half)
+    assert store.history(NOTEBOOK, "main").said == (("Hi", "He"),)
+    whole = (Compared("a", WHOLE, "cut"), Compared("b", Answer(text="Hello", model="m")))
+    store.finish(number, whole[1].answer, "", whole)
+    (turn,) = store.turns(NOTEBOOK, "main")
+    assert turn.answer is not None
+    assert turn.answer.text == "Hello"
+    assert [(one.label, one.answer.text, one.error) for one in turn.compared] == [
+        ("a", WHOLE.text, "cut"),
+        ("b", "Hello", ""),
+    ]
+    assert turn.compared[0].answer.images == WHOLE.images
+    store.keep(number, whole[0].answer, whole)
+    assert store.history(NOTEBOOK, "main").said == (("Hi", WHOLE.text),)
+    store.fork(NOTEBOOK, "main", "copy")
+    store.delete(NOTEBOOK, "main")
+    (copied,) = store.turns(NOTEBOOK, "copy")
+    assert copied.compared == turn.compared
+    store.delete(NOTEBOOK, "copy")
+    assert count(store, "answers") == count(store, "blobs") == 0
 
 
 def test_a_database_that_others_are_just_making_is_waited_for(path: Path) -> None:

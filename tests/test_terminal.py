@@ -121,6 +121,17 @@ def test_the_result_is_kept_without_a_word(terminal: Terminal) -> None:
     terminal.wait_for("Out[6]: True")
 
 
+def test_several_answers_are_read_one_after_the_other(terminal: Terminal) -> None:
+    """There are no columns in a terminal; an empty Out would stand below them."""
+    terminal.type("%chat -m demo -m demo-reasoning What is 1 + 2?")
+    shown = terminal.wait_for("In [3]:")
+    assert "── demo-reasoning ──" in shown
+    assert "first token" in shown
+    assert "Out[2]" not in shown
+    terminal.type("_.keep('demo-reasoning'); _.kept.model")
+    assert "'demo-reasoning'" in terminal.wait_for("In [4]:")
+
+
 def test_a_model_does_not_drive_the_terminal(terminal: Terminal, byte_server: StartServer) -> None:
     """Escape sequences wipe the screen, name the window, or write over what stood there."""
     hostile = ("\x1b]0;taken\x07", "\x1b[2J\x1b[H", f"{MAGENTA_BACK}red", "\rover", "\x9b45mred")

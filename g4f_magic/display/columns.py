@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..messages import Compared
 from . import footer
 from .document import facts, is_empty_failure, printable
 from .images import image_outputs
@@ -31,40 +31,47 @@ _COLUMN = (
 _BAR_COLUMNS = 6
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _UNKNOWN = "–"
+_KEPT = " ✓ kept"
+
+Column = Compared
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """An answer, what its model is called here, and the error that ended it, if any."""
+def beside(
+    columns: Sequence[Column], text_of: Callable[[Column], str], kept: str | None = None
+) -> str:
+    """Return the columns as HTML, with what ``text_of`` makes of each as its text.
 
-    label: str
-    answer: Answer
-    error: str = ""
-
-
-def beside(columns: Sequence[Column], text_of: Callable[[Column], str]) -> str:
-    """Return the columns as HTML, with what ``text_of`` makes of each as its text."""
-    cells = "".join(_cell(column, text_of(column)) for column in columns)
+    ``kept`` is the label of the one that the conversation goes on with.
+    """
+    cells = "".join(
+        _cell(column, text_of(column), is_kept=column.label == kept) for column in columns
+    )
     row = f'<tr style="{_ROW}">{cells}</tr>'
     return f'<table style="{_TABLE}"><tbody style="{_BODY}">{row}</tbody></table>'
 
 
-def bundle(columns: Sequence[Column], notes: Sequence[str] = ()) -> dict[str, str]:
+def bundle(
+    columns: Sequence[Column], notes: Sequence[str] = (), kept: str | None = None
+) -> dict[str, str]:
     """Return ended answers as a page and as text, each with a table of the figures."""
     figures = summary(columns, notes)
-    page = f"{beside(columns, _whole)}\n{figures.html()}"
-    plain = "\n\n".join([*map(_section, columns), figures.plain()])
+    page = f"{beside(columns, _whole, kept)}\n{figures.html()}"
+    sections = (_section(column, is_kept=column.label == kept) for column in columns)
+    plain = "\n\n".join([*sections, figures.plain()])
     return {"text/html": page, "text/plain": plain}
 
 
-def metadata(columns: Sequence[Column]) -> dict[str, Any]:
+def metadata(columns: Sequence[Column], kept: str | None = None) -> dict[str, Any]:
     """Return what the notebook keeps about the answers: no prompt, no key."""
-    return {"g4f_magic": {"comparison": [facts(column.answer) for column in columns]}}
+    told: dict[str, Any] = {"comparison": [facts(column.answer) for column in columns]}
+    if kept is not None:
+        told["kept"] = [column.label for column in columns].index(kept)
+    return {"g4f_magic": told}
 
 
-def heading(column: Column) -> str:
+def heading(column: Column, *, is_kept: bool = False) -> str:
     """Return the line above an answer in plain text."""
-    return f"── {one_line(column.label)} ──"
+    return f"── {one_line(column.label)} ──{_KEPT if is_kept else ''}"
 
 
 def closing(column: Column) -> str:
@@ -84,22 +91,25 @@ def summary(columns: Sequence[Column], notes: Sequence[str] = ()) -> Table:
     usages = [column.answer.usage for column in columns]
     lengths = [len(column.answer.text) for column in columns]
     names = [Cell(_name(column), footer.header(column.answer)) for column in columns]
-    parts = (
-        _measured(first, "{:.2f} s"),
-        _measured(total, "{:.1f} s"),
-        _measured(rates, "{:.0f}"),
-        [(_number(usage.tokens_out if usage else None, "{}"),) for usage in usages],
-        _measured(lengths, "{}"),
-    )
+    costs = [column.cost for column in columns]
+    parts: dict[str, list[tuple[Cell, ...]]] = {
+        "first token": _measured(first, "{:.2f} s"),
+        "total": _measured(total, "{:.1f} s"),
+        "tokens/s": _measured(rates, "{:.0f}"),
+        "tokens": [(_number(usage.tokens_out if usage else None, "{}"),) for usage in usages],
+        "cost": _measured(costs, "${:,.6f}") if any(costs) else [()] * len(columns),
+        "length": _measured(lengths, "{}"),
+    }
     rows = (
         (name, *(cell for cells in figures for cell in cells))
-        for name, *figures in zip(names, *parts, strict=True)
+        for name, *figures in zip(names, *parts.values(), strict=True)
     )
-    headings = ("model", "first token", "", "total", "", "tokens/s", "", "tokens", "length", "")
+    over = ((heading, *[""] * (len(cells[0]) - 1)) for heading, cells in parts.items() if cells[0])
+    headings = ("model", *(heading for cells in over for heading in cells))
     return Table(headings, tuple(rows), tuple(notes))
 
 
-def _measured(values: Sequence[float | None], form: str) -> list[tuple[Cell, Cell]]:
+def _measured(values: Sequence[float | None], form: str) -> list[tuple[Cell, ...]]:
     """Return each value with its bar; the largest has the longest."""
     most = max((value or 0 for value in values), default=0)
     return [(_number(v, form), Cell(_bar((v or 0) / most) if most else "")) for v in values]
@@ -124,7 +134,7 @@ def _note(answer: Answer) -> str:
     return "failed" if is_empty_failure(answer) else footer.note(answer)
 
 
-def _cell(column: Column, text: str) -> str:
+def _cell(column: Column, text: str, *, is_kept: bool) -> str:
     answer = column.answer
     is_open = answer.state == "streaming"
     ends = (_note(answer), footer.footer(answer))
@@ -133,7 +143,8 @@ def _cell(column: Column, text: str) -> str:
     told = html.escape(one_line(footer.header(answer)))
     error = f"<p>{as_text(column.error)}</p>" if column.error else ""
     return (
-        f'<td style="{_COLUMN}"><b title="{told}">{as_text(one_line(column.label))}</b><br>'
+        f'<td style="{_COLUMN}"><b title="{told}">{as_text(one_line(column.label))}</b>'
+        f"{_KEPT if is_kept else ''}<br>"
         f'<small{role}>{as_text(one_line(line))}</small><div dir="auto">{text}{error}</div></td>'
     )
 
@@ -163,6 +174,6 @@ def _picture(shown: dict[str, str], about: dict[str, Any]) -> str:
     return f'<img src="data:{kind};base64,{shown[kind]}" alt="{alt}"{wide} style="{style}">'
 
 
-def _section(column: Column) -> str:
-    parts = [heading(column), printable(column.answer.text).strip("\n"), closing(column)]
-    return "\n".join(filter(None, parts))
+def _section(column: Column, *, is_kept: bool) -> str:
+    text = printable(column.answer.text).strip("\n")
+    return "\n".join(filter(None, [heading(column, is_kept=is_kept), text, closing(column)]))

@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..conversation import best_of
+from ..prices import cost_of
 from .columns import Column, beside, bundle, closing, heading, metadata, summary
 from .document import printable
 from .markdown import finished_length, split_open_block
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     from IPython.core.displaypub import DisplayPublisher
 
+    from ..prices import Prices
     from .card import Growing, Stopping
 
     class Call(Growing, Protocol):
@@ -53,11 +58,18 @@ class View(Protocol):
         """Show the answers as they stay."""
         ...
 
+    def keep(self, columns: Sequence[Column], kept: str) -> None:
+        """Show which answer the conversation goes on with from now on."""
+        ...
 
-def follow_all(calls: Mapping[str, Call], view: View, stop: Stopping) -> tuple[Column, ...]:
+
+def follow_all(
+    calls: Mapping[str, Call], view: View, stop: Stopping, prices: Callable[[], Prices] = dict
+) -> tuple[Column, ...]:
     """Draw answers until the last has ended, or all are stopped; return what they came to.
 
-    ``calls`` are under way, each under the label of its column.
+    ``calls`` are under way, each under the label of its column; ``prices`` are looked up
+    at the end.
     """
     pace = _Pace()
     while not stop.arrived:
@@ -77,7 +89,10 @@ def follow_all(calls: Mapping[str, Call], view: View, stop: Stopping) -> tuple[C
     until = time.perf_counter() + _CLOSE_WITHIN_S
     for call in calls.values():
         call.finished.wait(max(0.0, until - time.perf_counter()))
-    columns = _columns(calls)
+    known = prices()
+    columns = tuple(
+        replace(column, cost=cost_of(column.answer, known)) for column in _columns(calls)
+    )
     view.close(columns)
     return columns
 
@@ -118,14 +133,20 @@ class LiveColumns:
     """Draws in one output of a cell, with the end of each answer.
 
     ``open_bar`` gives the bar with Stop buttons, or None where no click arrives; it may give
-    one only where the cell has no other output, for all are cleared with it.
+    one only where the cell has no other output, for all are cleared with it. ``goes_on``
+    tells whether a conversation goes on with one of the answers.
     """
 
     def __init__(
-        self, publisher: DisplayPublisher, open_bar: Callable[[], StopButtons | None] = lambda: None
+        self,
+        publisher: DisplayPublisher,
+        open_bar: Callable[[], StopButtons | None] = lambda: None,
+        *,
+        goes_on: bool = False,
     ) -> None:
         self._publisher = publisher
         self._open_bar = open_bar
+        self._goes_on = goes_on
         self._bar: StopButtons | None = None
         self._id = ""
         self._ends: dict[str, TextEnd] = {}
@@ -145,9 +166,14 @@ class LiveColumns:
         if self._bar is not None:
             self._publisher.clear_output(wait=True)
             self._id = ""
-        self._publish(bundle(columns), metadata(columns))
+        best = best_of([column.answer for column in columns]) if self._goes_on else None
+        self.keep(columns, next((one.label for one in columns if one.answer is best), None))
         if self._bar is not None:
             self._bar.close()
+
+    def keep(self, columns: Sequence[Column], kept: str | None) -> None:
+        """Show the whole answers, and which one the conversation goes on with."""
+        self._publish(bundle(columns, kept=kept), metadata(columns, kept))
 
     def _end(self, column: Column) -> str:
         answer = column.answer
@@ -217,6 +243,9 @@ class TerminalColumns:
         sys.stdout.write(summary(columns).plain() + "\n")
         sys.stdout.flush()
 
+    def keep(self, columns: Sequence[Column], kept: str) -> None:
+        """Write nothing: what was written stays as it is."""
+
 
 class Unseen:
     """Shows nothing."""
@@ -226,6 +255,49 @@ class Unseen:
 
     def close(self, columns: Sequence[Column]) -> None:
         """Show nothing."""
+
+    def keep(self, columns: Sequence[Column], kept: str) -> None:
+        """Show nothing."""
+
+
+class KeepButtons:
+    """A button for each answer that the conversation can go on with, one of them pressed."""
+
+    def __init__(self, labels: Sequence[str], kept: str | None, keep: Callable[[str], Any]) -> None:
+        from ipywidgets import Layout, ToggleButtons
+
+        self._buttons = ToggleButtons(
+            options=[(_shortened(label), label) for label in labels],
+            value=kept,
+            description="Keep",
+            tooltips=[f"Go on with the answer of {printable(label)}" for label in labels],
+            style={"button_width": "auto"},
+            layout=Layout(width="auto"),
+        )
+        self._pressed = kept
+        self._keep = keep
+        self._buttons.observe(self._changed, names="value")
+
+    def show(self, publisher: DisplayPublisher) -> None:
+        """Put the buttons below what the cell shows so far."""
+        view = {"model_id": self._buttons.model_id, "version_major": 2, "version_minor": 0}
+        self._publish = partial(publisher.publish, transient={"display_id": self._buttons.model_id})
+        self._publish({WIDGET_VIEW: view, "text/plain": ""})
+
+    def press(self, label: str) -> None:
+        """Show that this answer was chosen by other means."""
+        self._pressed = label
+        self._buttons.value = label
+
+    def _changed(self, change: Mapping[str, Any]) -> None:
+        if change["new"] != self._pressed:
+            self._keep(change["new"])
+
+    def close(self) -> None:
+        """Let the front end forget the buttons, and the notebook that they were there."""
+        self._publish({}, update=True)
+        for part in (self._buttons.layout, self._buttons.style, self._buttons):
+            part.close()
 
 
 class StopButtons:
@@ -278,11 +350,13 @@ def _shortened(label: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
-def open_columns(shell: Any, open_bar: Callable[[], StopButtons | None] = lambda: None) -> View:
+def open_columns(
+    shell: Any, open_bar: Callable[[], StopButtons | None] = lambda: None, *, goes_on: bool = False
+) -> View:
     """Return the view for where a cell runs."""
     if not hasattr(shell, "kernel"):
         return TerminalColumns()
-    return LiveColumns(shell.display_pub, open_bar)
+    return LiveColumns(shell.display_pub, open_bar, goes_on=goes_on)
 
 
 def shell_here() -> Any:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
+from ..prices import cost
 from .document import printable
 from .table import Cell, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from ..prices import Prices
     from ..saved import SavedConversation, Spent
 
 _MOST_ROWS = 100
@@ -119,8 +119,7 @@ class UsageTable(Displayed):
     """What a notebook asked of each model."""
 
     spent: tuple[Spent, ...]
-    prices: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
-    """By provider and model, in dollars for a million tokens in, and out, as last listed."""
+    prices: Prices = field(default_factory=dict)
 
     def bundle(self) -> dict[str, str]:
         """Return the table, a bar of all tokens at the end of each row."""
@@ -140,10 +139,9 @@ class UsageTable(Displayed):
 
     def _cost(self, one: Spent) -> float | None:
         """Return dollars, where all tokens were counted and the provider lists a price."""
-        price = self.prices.get((one.provider, one.model))
-        if price is None or one.uncounted:
+        if one.uncounted:
             return None
-        return (one.tokens_in * price[0] + one.tokens_out * price[1]) / 1e6
+        return cost(self.prices.get((one.provider, one.model)), one.tokens_in, one.tokens_out)
 
 
 _SUMMED = ("requests", "tokens_in", "tokens_out")

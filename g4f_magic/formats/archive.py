@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ..conversation import Conversation, Turn
-from ..messages import Answer, Image, State, ToolCall, Usage
+from ..messages import Answer, Compared, Image, State, ToolCall, Usage
 
 if TYPE_CHECKING:
     from .reading import Node
@@ -57,9 +57,9 @@ def turn_record(turn: Turn) -> dict[str, Any]:
     if turn.starts_afresh:
         record["starts_afresh"] = True
     if turn.answer is not None:
-        record["answer"] = answer_record(turn.answer)
-        if turn.answer.images:
-            record["answer"]["images"] = [image_record(one) for one in turn.answer.images]
+        record["answer"] = _whole_record(turn.answer)
+    if turn.compared:
+        record["compared"] = [_compared_record(one) for one in turn.compared]
     return record
 
 
@@ -73,7 +73,24 @@ def turn_from(node: Node) -> Turn:
         system=node["system"].text_or_none(),
         starts_afresh=node["starts_afresh"].flag(),
         answer=None if answer.value is None else answer_from(answer),
+        compared=tuple(_compared_from(one) for one in node["compared"].each()),
     )
+
+
+def _compared_record(one: Compared) -> dict[str, Any]:
+    record = {"label": one.label, "answer": _whole_record(one.answer)}
+    return record | {"error": one.error} if one.error else record
+
+
+def _compared_from(node: Node) -> Compared:
+    return Compared(node["label"].text(), answer_from(node["answer"]), node["error"].text())
+
+
+def _whole_record(answer: Answer) -> dict[str, Any]:
+    record = answer_record(answer)
+    if answer.images:
+        record["images"] = [image_record(one) for one in answer.images]
+    return record
 
 
 def answer_record(answer: Answer) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 from ..conversation import Conversation, Turn
 from ..display.harmless import neutralise
 from ..display.markdown import close_open_fence
-from ..messages import Answer, State
+from ..messages import Answer, Compared, State
 from .archive import ended
 from .reading import Source
 
@@ -95,15 +95,17 @@ def _turn(number: int, turn: Turn) -> Iterator[str]:
         yield "*no answer*"
         return
     answer, text = turn.answer, close_open_fence(turn.answer.text)
-    yield _attribution(answer)
+    yield _attribution(answer, turn.compared)
     facts = {"model": answer.model, "provider": answer.provider, "state": _trouble(answer)}
     yield _mark("assistant", **facts, added=len(text) - len(answer.text))
     yield _LOOKS_MARKED.sub(r"\\", text)
 
 
-def _attribution(answer: Answer) -> str:
+def _attribution(answer: Answer, compared: tuple[Compared, ...]) -> str:
     """Return the line above an answer: who gave it, and what of it is not here."""
     notes = [_code(answer.source or "answer")]
+    if compared:
+        notes.append(f"kept of {', '.join(_code(one.label) for one in compared)}")
     if answer.images:
         count = len(answer.images)
         notes.append(f"{count} picture{'s' if count > 1 else ''}, not in this file")
