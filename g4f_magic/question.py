@@ -22,7 +22,7 @@ class Question(TokenTransformBase):
     priority = 1  # before that of help, which begins at the same place
 
     def __init__(self, start: tuple[int, int], call: TokenTransformBase) -> None:
-        super().__init__(start)
+        super().__init__(start)  # type: ignore[no-untyped-call]
         self._call = call
 
     @classmethod

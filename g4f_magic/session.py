@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import sys
-import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from .conversation import Turn, with_history
-from .display.stop import ClickProbe, StopBar
+from .conversation import Turn
 from .front_end import FrontEnd
-from .messages import Compared
-from .options import request_fields, way_options
 from .portal import Interrupts
+from .screen import Screen
+from .sending import Sender
 from .settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from .call import Call, Keep
+    from .call import Call
     from .chats import Chats, Keeping
     from .compare import Comparison
-    from .config import Target
-    from .display.card import Card
-    from .display.compare import KeepButtons, View
+    from .display.compare import View
     from .display.listing import Displayed
     from .display.models import ModelList
     from .display.picker import Picker
     from .keeper import Keeper
-    from .messages import Answer, Message
+    from .messages import Answer, Compared
     from .model_info import ModelInfo
-
-End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
-"""Something that is told the answer, and the error that ended it."""
-
-
-def _forget(answer: Answer, failure: BaseException | None) -> None:
-    """Keep nothing of an answer that is not to come from the cache."""
-    del answer, failure
 
 
 class Stopped(KeyboardInterrupt):
@@ -59,13 +47,13 @@ class Session:
     def __init__(self, shell: Any, configured: Callable[[], tuple[str, str]]) -> None:
         self.front_end = FrontEnd(shell)
         self.settings = Settings()
-        self._shell = shell
-        self._configured = configured
+        self._screen = Screen(shell, self.front_end)
+        self._sender = Sender(
+            self.settings, configured, lambda: self.chats, lambda: self._keeper(kept=True)
+        )
         self._chats: dict[str, Chats] = {}  # by notebook
         self._keepers: dict[Path | None, Keeper] = {}
-        self._clicks = ClickProbe(shell)
         self._latest: Answer | None = None
-        self._choice: KeepButtons | None = None
 
     @property
     def chats(self) -> Chats:
@@ -105,10 +93,8 @@ class Session:
         return comparison, failure
 
     def cell_began(self) -> None:
-        """Take back what only the cell before had."""
-        if self._choice is not None:
-            self._choice.close()
-            self._choice = None
+        """Take back what only the cells before had."""
+        self._screen.withdraw()
 
     def mark(self, options: argparse.Namespace) -> None:
         """Set a system prompt, or start afresh, from the next prompt on."""
@@ -124,7 +110,7 @@ class Session:
 
     def standing(self, options: argparse.Namespace) -> str:
         """Return where one stands: who is asked, and how long the conversation is."""
-        target = self._target(options)
+        target = self._sender.target(options)
         conversation = self.chats.conversation(options.conversation or self.chats.current)
         turns = [turn for turn in conversation.in_force() if turn.prompt]
         usages = [turn.answer.usage for turn in turns if turn.answer and turn.answer.usage]
@@ -140,7 +126,7 @@ class Session:
         from .display.models import ModelList
         from .listing_cache import ListingCache, default_path
 
-        chosen = self._target(options)
+        chosen = self._sender.target(options)
         found = listings(
             Source(chosen.provider, {**chosen.params(), "timeout": None}),
             ListingCache(default_path()),
@@ -179,11 +165,11 @@ class Session:
 
     def warm_up(self) -> None:
         """Find out whether clicks arrive; for a thread, while the kernel is idle."""
-        self._clicks.start()
+        self._screen.probe()
 
     def close(self) -> None:
         """Stop what goes on beside the cells."""
-        self._clicks.close()
+        self._screen.close()
         for keeper in self._keepers.values():
             keeper.close()
 
@@ -194,54 +180,13 @@ class Session:
         from .display.card import follow
 
         turn = Turn(prompt, options.system, options.new, self.front_end.cell())
-        call, ends = self._send(turn, options)
-        answer = follow(call, self._card(turn, options, stop), stop)
+        call, ends = self._sender.send(turn, options)
+        answer = follow(call, self._screen.card(turn, options, stop), stop)
         if turn.cell is not None and not options.quiet:
-            self._clicks.start()  # for the next answer, if the kernel was not idle before this one
+            self._screen.probe()  # if the kernel was not idle before this answer
         for end in ends:
             end(answer, call.failure)
         return answer, call.failure
-
-    def _send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
-        """Send a turn; return the call under way, and what its end is to be told to."""
-        target = self._target(options)
-        messages, keeping = self._messages(turn, options)
-        ends = [keeping.finish] if keeping else []
-        keep = keeping.begin if keeping else None
-        call, remember = self._start(target, messages, {}, options, keep)
-        return call, [*ends, remember]
-
-    def _messages(
-        self, turn: Turn, options: argparse.Namespace
-    ) -> tuple[list[Message], Keeping | None]:
-        """Return what to send for a turn, and what keeps the turn, if it is to be kept."""
-        if options.alone:
-            return with_history(turn, "", ()), None
-        name = options.conversation or self.chats.current
-        messages = self.chats.messages(turn, name, last=options.last)
-        return messages, self.chats.keep(turn, name)
-
-    def _start(
-        self,
-        target: Target,
-        messages: list[Message],
-        fields: Mapping[str, Any],
-        options: argparse.Namespace,
-        keep: Keep | None,
-    ) -> tuple[Call, End]:
-        """Send messages, or take the answer from the cache; return what the end is to be told."""
-        from .cached import Cached, request_key
-        from .call import start_call
-
-        params = {**target.params(), **way_options(options), **request_fields(options), **fields}
-        provider: Any = target.provider
-        remember: End = _forget
-        if self._may_replay(options):
-            key = request_key(provider, target.model, messages, params)
-            cached = Cached(self._keeper(kept=True), key)
-            provider = cached.replay(is_live=self.settings.get("replay") == "live") or provider
-            remember = cached.remember
-        return start_call(provider, target.model, messages, keep=keep, **params), remember
 
     def _converse_with_all(
         self, prompt: str, options: argparse.Namespace, stop: Interrupts
@@ -252,11 +197,9 @@ class Session:
         from .listing_cache import ListingCache, default_path
 
         turn = Turn(prompt, options.system, options.new, self.front_end.cell())
-        calls, ends, keeping = self._send_all(turn, options)
-        view = self._columns(turn, calls, options, stop)
+        calls, ends, keeping = self._sender.send_all(turn, options)
+        view = self._screen.columns(turn, calls, options, stop)
         compared = follow_all(calls, view, stop, ListingCache(default_path()).prices)
-        if turn.cell is not None and not options.quiet:
-            self._clicks.start()
         failures = [call.failure for call in calls.values()]
         for one, end, failure in zip(compared, ends, failures, strict=True):
             end(one.answer, failure)
@@ -267,7 +210,8 @@ class Session:
         comparison = Comparison(compared, on_keep=on_keep, drawn_in=execution())
         keeping.finish(comparison.kept or compared[0].answer, failure, compared)
         if turn.cell is not None and not options.quiet:
-            self._let_choose(comparison)
+            self._screen.probe()
+            self._screen.offer(comparison, comparison.keep)
         return comparison, failure
 
     def _keep(
@@ -278,94 +222,12 @@ class Session:
         keeping.go_on_with(answer)
         self._latest = answer
         view.keep(compared, label)
-        if self._choice is not None:
-            self._choice.press(label)
-
-    def _let_choose(self, comparison: Comparison) -> None:
-        """Show a button for each answer that can be kept, until the next cell runs."""
-        from .display.compare import KeepButtons
-
-        said = [one for one in comparison.columns if one.answer.text]
-        if len(said) > 1:
-            kept = (one.label for one in said if one.answer is comparison.kept)
-            labels = [one.label for one in said]
-            self._choice = KeepButtons(labels, next(kept, None), comparison.keep)
-            self._choice.show(self._shell.display_pub)
-
-    def _send_all(
-        self, turn: Turn, options: argparse.Namespace
-    ) -> tuple[dict[str, Call], list[End], Keeping | None]:
-        """Send a turn to several models; return the calls under way by label, and their ends."""
-        from .compare import parse_models
-
-        asked = parse_models(options.models)
-        targets = [self._target(options, one.model) for one in asked]
-        messages, keeping = self._messages(turn, options)
-        calls: dict[str, Call] = {}
-        all_started = threading.Event()
-
-        def so_far() -> tuple[Compared, ...]:
-            return tuple(Compared(label, call.answer) for label, call in calls.items())
-
-        def keep(_: Any) -> None:
-            all_started.wait()
-            if keeping is not None:
-                keeping.begin_compared(so_far)
-
-        ends = []
-        for one, target in zip(asked, targets, strict=True):
-            calls[one.label], end = self._start(target, messages, one.fields, options, keep)
-            ends.append(end)
-        all_started.set()
-        return calls, ends, keeping
-
-    def _columns(
-        self, turn: Turn, calls: dict[str, Call], options: argparse.Namespace, stop: Interrupts
-    ) -> View:
-        from .display.compare import StopButtons, Unseen, open_columns
-
-        def open_bar() -> StopButtons | None:
-            can_click = turn.cell is not None and self._clicks.has_answered
-            if not (can_click and self.front_end.is_whole_cell()):
-                return None
-            return StopButtons({name: call.cancel for name, call in calls.items()}, stop.stop)
-
-        if options.quiet:
-            return Unseen()
-        return open_columns(self._shell, open_bar, goes_on=not options.alone)
-
-    def _target(self, options: argparse.Namespace, model: str | None = None) -> Target:
-        """Return who is asked; of several models, one that names its provider is asked of it."""
-        from .config import split_model, target
-
-        named = None if model and split_model(model)[0] else options.provider
-        return target(
-            (named, model or getattr(options, "model", None)),
-            (self.settings.get("provider"), self.settings.get("model")),
-            self._configured(),
-            timeout_s=options.timeout,
-        )
-
-    def _card(self, turn: Turn, options: argparse.Namespace, stop: Interrupts) -> Card:
-        from .display.card import QuietCard, open_card
-
-        def open_bar(header: str) -> StopBar | None:
-            # Without a cell's name the page is not one that asked for the subshell.
-            can_click = turn.cell is not None and self._clicks.has_answered
-            return StopBar(header, stop.stop) if can_click else None
-
-        if options.quiet:
-            return QuietCard()
-        return open_card(self._shell, open_bar, may_clear=self.front_end.is_whole_cell())
+        self._screen.press(label)
 
     def _tell_news(self) -> None:
         for keeper in self._keepers.values():
             for line in keeper.news():
                 print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
-
-    def _may_replay(self, options: argparse.Namespace) -> bool:
-        is_on: bool | None = options.cache
-        return self.settings.get("cache") == "on" if is_on is None else is_on
 
     def _keeper(self, *, kept: bool) -> Keeper:
         """Return what keeps turns: on disk, or in memory where notebooks have no names."""

@@ -41,7 +41,7 @@ LAYERS = (
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "question", "settings"),
-    ("chat_verbs", "compare", "session", "warmup"),
+    ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),
     ("magics",),
     ("__init__",),
 )

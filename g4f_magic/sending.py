@@ -1,0 +1,141 @@
+"""From the options of a chat to its requests under way, or to answers from the cache."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .conversation import with_history
+from .messages import Compared
+from .options import request_fields, way_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from .call import Call, Keep
+    from .chats import Chats, Keeping
+    from .config import Target
+    from .conversation import Turn
+    from .keeper import Keeper
+    from .messages import Answer, Message
+    from .settings import Settings
+
+End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
+"""Something that is told the answer, and the error that ended it."""
+
+
+class Sender:
+    """Sends turns as options and settings say; ``options`` are those of ``%%chat``.
+
+    ``configured`` gives provider and model as IPython's configuration has them, ``chats``
+    the conversations of the cell's notebook, and ``keeper`` what has the cache.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        configured: Callable[[], tuple[str, str]],
+        chats: Callable[[], Chats],
+        keeper: Callable[[], Keeper],
+    ) -> None:
+        self._settings = settings
+        self._configured = configured
+        self._chats = chats
+        self._keeper = keeper
+
+    def target(self, options: argparse.Namespace, model: str | None = None) -> Target:
+        """Return who is asked; of several models, one that names its provider is asked of it."""
+        from .config import split_model, target
+
+        named = None if model and split_model(model)[0] else options.provider
+        return target(
+            (named, model or getattr(options, "model", None)),
+            (self._settings.get("provider"), self._settings.get("model")),
+            self._configured(),
+            timeout_s=options.timeout,
+        )
+
+    def send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
+        """Send a turn; return the call under way, and what its end is to be told to."""
+        target = self.target(options)
+        messages, keeping = self._messages(turn, options)
+        keep = keeping.begin if keeping else None
+        call, remember = self._start(target, messages, {}, options, keep)
+        return call, [keeping.finish, remember] if keeping else [remember]
+
+    def send_all(
+        self, turn: Turn, options: argparse.Namespace
+    ) -> tuple[dict[str, Call], list[End], Keeping | None]:
+        """Send a turn to several models at the same time.
+
+        Return the calls under way by label, what the end of each is to be told to, and what
+        keeps the turn, if it is to be kept.
+        """
+        from .compare import parse_models
+
+        asked = parse_models(options.models)
+        targets = [self.target(options, one.model) for one in asked]
+        messages, keeping = self._messages(turn, options)
+        calls: dict[str, Call] = {}
+        all_started = threading.Event()
+
+        def so_far() -> tuple[Compared, ...]:
+            return tuple(Compared(label, call.answer) for label, call in calls.items())
+
+        def keep(_: Any) -> None:
+            all_started.wait()
+            if keeping is not None:
+                keeping.begin_compared(so_far)
+
+        ends = []
+        for one, target in zip(asked, targets, strict=True):
+            calls[one.label], end = self._start(target, messages, one.fields, options, keep)
+            ends.append(end)
+        all_started.set()
+        return calls, ends, keeping
+
+    def _messages(
+        self, turn: Turn, options: argparse.Namespace
+    ) -> tuple[list[Message], Keeping | None]:
+        """Return what to send for a turn, and what keeps the turn, if it is to be kept."""
+        if options.alone:
+            return with_history(turn, "", ()), None
+        chats = self._chats()
+        name = options.conversation or chats.current
+        messages = chats.messages(turn, name, last=options.last)
+        return messages, chats.keep(turn, name)
+
+    def _start(
+        self,
+        target: Target,
+        messages: list[Message],
+        fields: Mapping[str, Any],
+        options: argparse.Namespace,
+        keep: Keep | None,
+    ) -> tuple[Call, End]:
+        """Send messages, or take the answer from the cache; return what the end is to be told to.
+
+        ``fields`` of the request go before those of the options.
+        """
+        from .cached import Cached, request_key
+        from .call import start_call
+
+        params = {**target.params(), **way_options(options), **request_fields(options), **fields}
+        provider: Any = target.provider
+        remember: End = _forget
+        if self._may_replay(options):
+            key = request_key(provider, target.model, messages, params)
+            cached = Cached(self._keeper(), key)
+            provider = cached.replay(is_live=self._settings.get("replay") == "live") or provider
+            remember = cached.remember
+        return start_call(provider, target.model, messages, keep=keep, **params), remember
+
+    def _may_replay(self, options: argparse.Namespace) -> bool:
+        is_on: bool | None = options.cache
+        return self._settings.get("cache") == "on" if is_on is None else is_on
+
+
+def _forget(answer: Answer, failure: BaseException | None) -> None:
+    """Keep nothing of an answer that is not to come from the cache."""
+    del answer, failure
