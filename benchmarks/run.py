@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 import browser
+import catalogue
 import client
+import columns
 import first_token
 import full_speed
 import interrupt
@@ -15,5 +17,16 @@ import store
 from figures import main
 
 if __name__ == "__main__":
-    modules = (load, first_token, full_speed, paced, interrupt, client, browser, store)
+    modules = (
+        load,
+        first_token,
+        full_speed,
+        paced,
+        columns,
+        interrupt,
+        client,
+        browser,
+        store,
+        catalogue,
+    )
     sys.exit(main(*(module.measure for module in modules)))

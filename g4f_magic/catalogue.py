@@ -218,4 +218,5 @@ def _info(source: Source, model: ListedModel) -> ModelInfo:
         0.0 if is_free else model.price_in,
         0.0 if is_free else model.price_out,
         has_key=bool(source.key),
+        note=getattr(source.provider, "model_notes", {}).get(model.name, ""),
     )

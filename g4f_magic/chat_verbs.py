@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from .errors import UsageError
 from .formats import load, readable, save, shown
 from .listing_cache import ListingCache, default_path
 from .messages import Answer
+from .options import split_words
 from .saved import SavedTurn
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .saved import SavedConversation
     from .store import Store
 
-_WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?!\S)|(\S+)""")
 _OPTIONS = ("all", "yes", "force")
 _IMPORT_WITHIN_S = 120.0
 _MOST_TURNS = 100  # shown at once: a page stands still over megabytes of Markdown
@@ -36,17 +35,6 @@ _MEMORY_ONLY = (
 )
 _ELSEWHERE = "%g4f_chats use NAME changes to another conversation"
 _STAYS = "*A turn stays when its cell is deleted, until `%g4f_chats undo` or `delete`.*"
-
-
-def split_words(line: str) -> tuple[list[str], list[str]]:
-    """Return the options of a line, and its other words; quoted, a word may be anything."""
-    options: list[str] = []
-    words: list[str] = []
-    for found in _WORD.finditer(line):
-        is_option = (found[3] or "").startswith("--")
-        word = next(group for group in found.groups() if group is not None)
-        (options if is_option else words).append(word)
-    return options, words
 
 
 def run(

@@ -20,10 +20,10 @@ from traitlets import Unicode
 
 from .errors import G4FError, UsageError
 from .messages import Answer
-from .options import split_options
+from .options import split_options, split_words
 from .prompt import expand
 from .question import Question
-from .session import Session
+from .session import Session, Stopped
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -109,10 +109,12 @@ class ChatMagics(Magics):
         Alone it lists them all::
 
             %g4f_config cache=on replay=live
+            %g4f_config "model=lmstudio:a name with blanks"
             %g4f_config cache
             %g4f_config
         """
-        words = line.split()
+        options, words = split_words(line)
+        words += options  # of which there are none: each is said to be no setting
         try:
             for assignment in (word for word in words if "=" in word):
                 self._session.settings.assign(assignment)
@@ -156,7 +158,7 @@ class ChatMagics(Magics):
 
         Without a name it is the current conversation, which %%chat continues.
         """
-        from .chat_verbs import run, split_words
+        from .chat_verbs import run
 
         arguments, words = split_words(line)
         try:
@@ -191,9 +193,13 @@ class ChatMagics(Magics):
         """
         try:
             options = _parsed(ChatMagics.g4f_models.parser, line.split(), "%g4f_models?")
+            _refuse_no_time(options.timeout)
             if options.pick:
                 return self._session.pick(options)
             models = self._session.models(options)
+        except KeyboardInterrupt:
+            message = "Stopped; nothing is listed."
+            raise Stopped(message) from None
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
         if not options.json:
@@ -228,9 +234,7 @@ class ChatMagics(Magics):
         options = _parsed(ChatMagics.chat.parser, arguments, "%%chat?")
         options.models = options.model or []
         options.model = options.models[0] if len(options.models) == 1 else None
-        if options.timeout is not None and not options.timeout > 0:
-            message = f"--timeout {options.timeout:g} is no number of seconds to wait"
-            raise UsageError(message)
+        _refuse_no_time(options.timeout)
         if options.last is not None and options.last < 0:
             message = f"--last {options.last} is no number of turns"
             raise UsageError(message)
@@ -317,6 +321,12 @@ def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Names
     except IPythonUsageError as error:
         raise UsageError(str(error), hint=f"{help_page} shows what it takes") from None
     return options
+
+
+def _refuse_no_time(timeout_s: float | None) -> None:
+    if timeout_s is not None and not timeout_s > 0:
+        message = f"--timeout {timeout_s:g} is no number of seconds to wait"
+        raise UsageError(message)
 
 
 def _value(expression: str, scope: dict[str, Any]) -> Any:

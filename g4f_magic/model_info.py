@@ -15,7 +15,8 @@ class ModelInfo:
 
     ``provider`` is what ``-p`` takes: a name or a base URL. ``can`` has what the listing
     says: to write and see, to make images, to call tools, to reason. ``context_length`` is
-    in tokens, the prices are in dollars for a million of them; None is not known.
+    in tokens, the prices are in dollars for a million of them; None is not known. ``note``
+    is a provider's own word on it.
     """
 
     provider: str
@@ -25,6 +26,7 @@ class ModelInfo:
     price_in: float | None = None
     price_out: float | None = None
     has_key: bool = False
+    note: str = ""
 
     @property
     def is_free(self) -> bool:
@@ -32,11 +34,16 @@ class ModelInfo:
         return self.price_in == 0 and self.price_out == 0
 
     @property
+    def assignments(self) -> tuple[str, ...]:
+        """The settings, each ``key=value``, with which it is asked by default."""
+        if "://" in self.provider:
+            return f"provider={self.provider}", f"model={self.name}"
+        return (f"model={self.provider}:{self.name}",)
+
+    @property
     def settings(self) -> str:
         """What to type after ``%g4f_config`` to have it asked by default."""
-        if "://" in self.provider:
-            return f"provider={self.provider} model={self.name}"
-        return f"model={self.provider}:{self.name}"
+        return " ".join(map(_as_word, self.assignments))
 
     def matches(self, words: str) -> bool:
         """Tell whether all the words stand in its names or abilities, in any order and case."""
@@ -59,3 +66,9 @@ class Listing:
     trouble: str = ""
     key_env: str = ""
     asked_at: float = 0.0
+
+
+def _as_word(text: str) -> str:
+    """Return a text as a line magic takes it for one word: in quotes if there is a blank in it."""
+    quote = "'" if '"' in text else '"'
+    return f"{quote}{text}{quote}" if len(text.split()) > 1 else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "n", "size")
+_WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?!\S)|(\S+)""")
 
 
 def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str], str]:
@@ -44,6 +46,17 @@ def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str]
         arguments.append(f"{option}={value}")  # argparse takes this form for every value
         rest = rest.lstrip()
     return arguments, rest
+
+
+def split_words(line: str) -> tuple[list[str], list[str]]:
+    """Return the options of a line, and its other words; quoted, a word may be anything."""
+    options: list[str] = []
+    words: list[str] = []
+    for found in _WORD.finditer(line):
+        is_option = (found[3] or "").startswith("--")
+        word = next(group for group in found.groups() if group is not None)
+        (options if is_option else words).append(word)
+    return options, words
 
 
 def request_fields(options: argparse.Namespace) -> dict[str, Any]:

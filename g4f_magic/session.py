@@ -160,7 +160,7 @@ class Session:
 
     def _use_model(self, model: ModelInfo) -> None:
         self.settings.assign("provider=")
-        for assignment in model.settings.split():
+        for assignment in model.assignments:
             self.settings.assign(assignment)
 
     def warm_up(self) -> None:

@@ -359,6 +359,27 @@ def test_a_plugin_that_cannot_be_imported_is_named(
     assert "From the cache" not in str(ModelList.of(list(found.values())))
 
 
+def test_the_demo_tells_its_models_apart(cache: ListingCache) -> None:
+    """Whom to compare could only be found out by trying."""
+    models = {model.name: model for model in ask(Demo, cache=cache)["demo"].models}
+    assert "short" in models["demo-brief"].note
+    assert len({model.note for model in models.values()}) == len(models)
+    assert models["demo-reasoning"].can == ("text", "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("model", "typed"),
+    [
+        (ModelInfo("p", "my model"), '"model=p:my model"'),
+        (ModelInfo("p", '12" model'), "'model=p:12\" model'"),
+        (ModelInfo("http://h/v1", "my model"), 'provider=http://h/v1 "model=my model"'),
+    ],
+)
+def test_what_to_type_is_quoted_where_a_name_has_blanks(model: ModelInfo, typed: str) -> None:
+    """Copied from the page, half of the name would be set."""
+    assert model.settings == typed
+
+
 def test_words_find_a_model_by_name_provider_and_ability() -> None:
     """One remembers a piece of the name at best."""
     model = ModelInfo("groq", "openai/gpt-oss-120b", ("text", "tools"))

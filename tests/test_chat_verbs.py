@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
-from g4f_magic.chat_verbs import VERBS, run, split_words
+from g4f_magic.chat_verbs import VERBS, run
 from g4f_magic.chats import Chats
 from g4f_magic.display.listing import ConversationList, UsageTable
 from g4f_magic.display.table import Cell, Table, one_line
@@ -22,6 +22,7 @@ from g4f_magic.keeper import Keeper
 from g4f_magic.listing_cache import ListingCache, default_path
 from g4f_magic.messages import Answer, Usage
 from g4f_magic.model_info import Listing, ModelInfo
+from g4f_magic.options import split_words
 from g4f_magic.saved import SavedConversation, SavedTurn, Spent
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g4f_magic.providers import demo_service, demo_voice
-from g4f_magic.providers.demo_service import MODELS, TOKENS_PER_S, draw, serve
+from g4f_magic.providers import demo_models, demo_service, demo_sums, demo_voice
+from g4f_magic.providers.demo_models import CHAT_MODELS, MODELS, NOTES
+from g4f_magic.providers.demo_service import draw, serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,13 +139,13 @@ def chat(messages: Any = HELLO, model: str = "demo", **more: Any) -> Got:
     return post("/v1/chat/completions", model=model, messages=messages, **more)
 
 
-def said(*contents: Any, system: str | None = None) -> str:
+def said(*contents: Any, system: str | None = None, model: str = "demo") -> str:
     """Return the answer to a conversation of prompts and answers by turns."""
     roles = ("user", "assistant")
     messages = [{"role": roles[i % 2], "content": c} for i, c in enumerate(contents)]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    got = chat(messages)
+    got = chat(messages, model)
     assert got.status == 200, got.body
     text = got.json["choices"][0]["message"]["content"]
     assert isinstance(text, str)
@@ -181,7 +182,7 @@ def test_usage_is_streamed_only_when_asked_for() -> None:
     assert b"usage" not in chat(stream=True, stream_options={"include_usage": False}).body
 
 
-@pytest.mark.parametrize("model", sorted(TOKENS_PER_S))
+@pytest.mark.parametrize("model", CHAT_MODELS)
 def test_a_whole_answer_says_what_the_stream_says(model: str) -> None:
     """Somebody who turns streaming off would get another answer or other figures."""
     whole = chat(model=model).json
@@ -224,16 +225,64 @@ def test_reasoning_comes_before_the_answer_and_is_counted() -> None:
     assert usage["completion_tokens"] == len(thoughts) + len(got.deltas())
 
 
-@pytest.mark.parametrize(("model", "per_s"), sorted(TOKENS_PER_S.items()))
-def test_each_model_keeps_its_pace(model: str, per_s: float) -> None:
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_each_model_keeps_its_pace(model: str) -> None:
     """A demo of streaming that arrives at once, or never, shows nothing."""
-    got = chat(model=model, stream=True)
-    assert got.after_s == pytest.approx(len(got.frames) / per_s, rel=0.05)
+    got, speaker = chat(model=model, stream=True), CHAT_MODELS[model]
+    expected_s = speaker.first_token_s + (len(got.frames) - 1) / speaker.tokens_per_s
+    assert got.after_s == pytest.approx(expected_s)
+
+
+def test_the_voices_differ_in_speed_and_patience() -> None:
+    """All columns of a comparison would show the same figures."""
+    voices = [model for model in CHAT_MODELS.values() if model.say is not demo_voice.answer]
+    assert len({model.tokens_per_s for model in voices}) == len(voices)
+    assert len({model.first_token_s for model in voices}) > 2
 
 
 def test_demo_slow_says_the_same_as_demo() -> None:
     """Comparing the two would show a difference that is not one of speed."""
     assert chat(model="demo-slow", stream=True).deltas() == chat(stream=True).deltas()
+
+
+@pytest.mark.parametrize("prompt", ["Hello", README_PROMPT, "what is 12 * 7?", "", "\ud800"])
+def test_each_voice_answers_in_its_own_way(prompt: str) -> None:
+    """Nothing could be compared, and the list would promise what is not so."""
+    hasty, brief, plain, detailed = (
+        said(prompt, model=model) for model in ("demo-hasty", "demo-brief", "demo", "demo-detailed")
+    )
+    assert max(len(hasty), len(brief)) < len(plain)
+    assert detailed.startswith(f"{plain}\n")
+    assert len({hasty, brief, plain, detailed}) == 4
+    assert all("not a language model" in text for text in (hasty, brief, plain, detailed))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "exact", "rounded"),
+    [
+        ("what is 12 * 7?", "84", "80"),
+        ("1 / 3", "0.333333333333", "0.3"),
+        ("-7 * 130", "-910", "-900"),
+        ("2 ** 60", "1152921504606846976", "1000000000000000000"),
+        ("1000 ** 100 * 1000 ** 100", "1" + 600 * "0", "1" + 600 * "0"),
+    ],
+)
+def test_one_voice_is_sometimes_wrong(prompt: str, exact: str, rounded: str) -> None:
+    """A score that is the same for all models judges nothing."""
+    assert said(prompt, model="demo-brief").endswith(f" **{exact}**")
+    assert said(prompt, model="demo-hasty").endswith(f" about **{rounded}**")
+
+
+def test_only_the_hasty_voice_forgets_the_code() -> None:
+    """That an answer has code could not be scored, and the README's first example is asked most."""
+    texts = {model: said(README_PROMPT, model=model) for model in ("demo-hasty", "demo-brief")}
+    assert {model: "```python" in text for model, text in texts.items()} == {
+        "demo-hasty": False,
+        "demo-brief": True,
+    }
+    assert "1 picture (by its address)" in said(
+        [{"type": "image_url", "image_url": {"url": "https://x.org/a.png"}}], model="demo-brief"
+    )
 
 
 @given(st.text())
@@ -420,10 +469,11 @@ def test_it_counts_the_prompts() -> None:
 
 def test_it_repeats_its_last_answer_once() -> None:
     """Repeating a repetition would pile up introductions."""
-    again = said("Hello", "# Answer\n", "Repeat your last answer, please")
-    assert again == "Here is my last answer again:\n\n# Answer\n"
-    assert said("Hello", again, "repeat your last answer") == again
-    assert "no answer to repeat" in said("repeat your last answer")
+    for model in ("demo", "demo-brief", "demo-hasty", "demo-detailed"):
+        again = said("Hello", "# Answer\n", "Repeat your last answer, please", model=model)
+        assert again == "Here is my last answer again:\n\n# Answer\n"
+        assert said("Hello", again, "repeat your last answer", model=model) == again
+        assert "no answer to repeat" in said("repeat your last answer", model=model)
 
 
 def test_a_long_document_is_no_question_to_the_demo() -> None:
@@ -549,6 +599,9 @@ def test_the_listing_names_every_model_and_marks_the_one_for_pictures() -> None:
     assert [entry["id"] for entry in data] == list(MODELS)
     assert all({"id", "object", "owned_by"} <= set(entry) for entry in data)
     assert [entry["id"] for entry in data if entry.get("type") == "image"] == ["demo-image"]
+    reasoning = [entry["id"] for entry in data if entry.get("supports_reasoning")]
+    assert reasoning == ["demo-reasoning"]
+    assert set(NOTES) == set(MODELS)
 
 
 @pytest.mark.parametrize(
@@ -660,7 +713,7 @@ def test_a_wrong_wish_for_a_picture_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_the_demo_needs_nothing_but_the_standard_library() -> None:
     """Loading the extension would become slow, or the demo need the network."""
-    for module in (demo_voice, demo_service):
+    for module in (demo_models, demo_service, demo_sums, demo_voice):
         nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
         names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
         names |= {str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}

@@ -90,6 +90,16 @@ def test_the_table_says_what_is_known() -> None:
     ]
 
 
+def test_notes_get_a_column_where_all_have_one() -> None:
+    """Where one among hundreds has a note, an empty column would take the width."""
+    noted = ModelInfo("demo", "demo-slow", note="20 tokens/s")
+    page = page_of([noted, noted])
+    assert "note" in page.texts
+    assert "20 tokens/s" in page.texts
+    assert json.loads(page.scripts[0])["rows"][1][-1] == "20 tokens/s"
+    assert "20 tokens/s" not in str(ModelList((noted, *MODELS)))
+
+
 def test_models_are_chosen_by_words_and_abilities() -> None:
     """Hundreds are listed, of which one wants a few."""
     listings = [listed(*MODELS)]
@@ -185,8 +195,8 @@ def test_a_long_list_is_cut_where_no_script_runs() -> None:
 @given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=3))
 def test_no_name_is_taken_for_markup(names: list[str]) -> None:
     """Names come from strangers, and what runs in the page can run code in the kernel."""
-    page = page_of([ModelInfo(name, name) for name in names])
-    harmless = page_of([ModelInfo("p", "m") for _ in names])
+    page = page_of([ModelInfo(name, name, note=name) for name in names])
+    harmless = page_of([ModelInfo("p", "m", note="n" if all(names) else "") for _ in names])
     without_spans = [tag for tag in page.tags if tag != "span"]
     assert without_spans == [tag for tag in harmless.tags if tag != "span"]
     assert set(page.attributes) == set(harmless.attributes)
@@ -255,6 +265,32 @@ def test_a_mistake_in_the_line_is_said_in_a_line(loaded: Kernel) -> None:
         assert len(error.traceback) <= 2
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_a_time_that_is_none_is_refused(loaded: Kernel, seconds: str) -> None:
+    """Nothing would be listed, or the six seconds waited that were not wanted."""
+    error = loaded.run(f"%g4f_models --timeout {seconds}").error
+    assert error is not None
+    assert error.evalue == f"--timeout {seconds} is no number of seconds to wait"
+
+
+def test_a_stop_is_said_in_a_line(loaded: Kernel, byte_server: StartServer) -> None:
+    """Who has waited long enough gets a page of our own code, and the request goes on."""
+    server = byte_server(hang)
+    running = loaded.start(f"%g4f_models -p {server.url} --timeout 50", cell_id="stopped")
+    server.wait_for(lambda: server.requests)
+    loaded.interrupt()
+    error = running.finish(timeout=5).error
+    assert error is not None
+    assert (error.ename, len(error.traceback)) == ("Stopped", 1)
+    server.wait_for(lambda: server.exchanges[0].client_closed)
+    assert loaded.run("print('next')").text == "next\n"
+
+
+def hang(exchange: Exchange) -> None:
+    """A script of a service that takes the request and says nothing."""
+    exchange.wait(threading.Event())
+
+
 def picker_at(kernel: Kernel, url: str, *, search: str = "") -> None:
     """Binds a picker of a server's models to a name in the kernel, and searches in it."""
     run = kernel.run(f"%g4f_models -p {url} --refresh --pick", cell_id="cell")
@@ -306,6 +342,19 @@ def test_another_trial_ends_the_first(loaded: Kernel, byte_server: StartServer) 
     loaded.run("picker._list.index = 1; picker._try.click()")
     assert "b · " in said(loaded, "I am b.")
     server.wait_for(lambda: server.exchanges[1].client_closed)
+
+
+def test_a_name_with_blanks_can_be_chosen(loaded: Kernel, byte_server: StartServer) -> None:
+    """Half of the name would be asked for, of a server that knows no such model."""
+    listing = {"data": [{"id": "my own model"}]}
+    server = byte_server(lambda exchange: exchange.send(json_reply(200, listing)))
+    picker_at(loaded, server.url)
+    loaded.run("picker._use.click()")
+    assert "my own model         this session" in loaded.run("%g4f_config model").text
+    typed = loaded.value("picker._models[0].settings")
+    loaded.run("%g4f_config provider= model=")
+    assert "my own model         this session" in loaded.run(f"%g4f_config {typed}").text
+    loaded.run("%g4f_config provider= model=")
 
 
 def test_where_nothing_is_found_there_is_nothing_to_click(

@@ -21,7 +21,7 @@ _MOST_ROWS = 100
 _MOST_IN_PAGE = 5000  # that the page can search: about half a megabyte
 _UNKNOWN = "–"
 _HEADINGS = ("model", "provider", "can", "context", "$ per 1M in", "out", "key")
-_FIRST_NUMBER, _LAST_NUMBER = 3, 5
+_NUMBERS = (3, 4, 5)  # the columns of them
 _MINUTE_S = 60
 
 # Never holds data: that is read as JSON, and put into the page as text. MathJax reads no
@@ -164,7 +164,8 @@ class ModelList(Displayed, Sequence[ModelInfo]):
 
     def table(self) -> Table:
         """Return the first of them as a table."""
-        return Table(_HEADINGS, tuple(map(_row, self.models[:_MOST_ROWS])))
+        headings = (*_HEADINGS, "note") if _has_notes(self.models) else _HEADINGS
+        return Table(headings, tuple(map(_cells, _rows(self.models, _MOST_ROWS))))
 
     def bundle(self) -> dict[str, str]:
         """Return the table; the page can search in more of it than it shows."""
@@ -175,7 +176,7 @@ class ModelList(Displayed, Sequence[ModelInfo]):
         page = [
             self.table().html(),
             f"<div data-g4f-more>{beyond.html()}</div>",
-            *(_scripts(self.models[:_MOST_IN_PAGE]) if self.models else ()),
+            *(_scripts(_rows(self.models, _MOST_IN_PAGE)) if self.models else ()),
             notes.html(),
         ]
         lines = [part.plain() for part in (self.table(), beyond, notes)]
@@ -212,29 +213,43 @@ def _name_and_variable(listing: Listing) -> str:
     return listing.provider + needs
 
 
-def _row(model: ModelInfo) -> tuple[Cell, ...]:
-    context = _UNKNOWN if model.context_length is None else f"{model.context_length:,}"
+def _has_notes(models: Sequence[ModelInfo]) -> bool:
+    """Tell whether a column of notes would be a full one."""
+    return all(model.note for model in models)
+
+
+def _rows(models: Sequence[ModelInfo], most: int) -> list[tuple[str, ...]]:
+    if _has_notes(models):
+        return [(*_row(model), model.note) for model in models[:most]]
+    return [_row(model) for model in models[:most]]
+
+
+def _row(model: ModelInfo) -> tuple[str, ...]:
     return (
-        Cell(model.name),
-        Cell(model.provider),
-        Cell(", ".join(model.can) or _UNKNOWN),
-        Cell(context, is_number=True),
-        Cell(_price(model.price_in), is_number=True),
-        Cell(_price(model.price_out), is_number=True),
-        Cell("set" if model.has_key else "none needed"),
+        model.name,
+        model.provider,
+        ", ".join(model.can) or _UNKNOWN,
+        _UNKNOWN if model.context_length is None else f"{model.context_length:,}",
+        _price(model.price_in),
+        _price(model.price_out),
+        "set" if model.has_key else "none needed",
     )
+
+
+def _cells(row: Sequence[str]) -> tuple[Cell, ...]:
+    return tuple(Cell(text, is_number=n in _NUMBERS) for n, text in enumerate(row))
 
 
 def _price(dollars: float | None) -> str:
     return _UNKNOWN if dollars is None else f"{dollars:,.6f}".rstrip("0").rstrip(".")
 
 
-def _scripts(models: Sequence[ModelInfo]) -> tuple[str, str]:
+def _scripts(rows: Sequence[Sequence[str]]) -> tuple[str, str]:
     """Return the rows for the script as JSON in which nothing ends an element, and the script."""
     told = {
-        "rows": [[one_line(cell.text) for cell in _row(model)] for model in models],
+        "rows": [[one_line(text) for text in row] for row in rows],
         "most": _MOST_ROWS,
-        "numbers": list(range(_FIRST_NUMBER, _LAST_NUMBER + 1)),
+        "numbers": _NUMBERS,
     }
     data = json.dumps(told, separators=(",", ":"))
     for character in "<>&$":

@@ -77,6 +77,8 @@ class Table:
 
 def one_line(text: str) -> str:
     """Return the text as one line that neither a page nor a terminal takes for more."""
+    if text.isascii() and text.isprintable():  # as most names are, and there may be thousands
+        return " ".join(text.split())
     return " ".join(printable(text).split()).encode(errors="replace").decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .demo_models import IMAGE_MODEL, MODELS, NOTES
 from .demo_service import serve
 from .openai import OpenaiTemplate
 
@@ -12,7 +13,8 @@ class Demo(OpenaiTemplate):
     name = "demo"
     api_base = "http://demo.invalid/v1"  # never looked up: the service takes its requests
     default_model = "demo"
-    models = ("demo", "demo-slow", "demo-reasoning", "demo-image", "demo-error")
-    image_models = ("demo-image",)
+    models = MODELS
+    image_models = (IMAGE_MODEL,)
+    model_notes = NOTES
     sort_models = False
     service = staticmethod(serve)

@@ -22,20 +22,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from g4f_magic.service import ServiceReply
 
 from . import demo_voice as voice
+from .demo_models import CHAT_MODELS, IMAGE_MODEL, MODELS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-TOKENS_PER_S: Mapping[str, float] = {
-    "demo": 250.0,
-    "demo-slow": 20.0,
-    "demo-reasoning": 250.0,
-    "demo-error": 250.0,
-}
-"""The models that chat, and how fast."""
-
-IMAGE_MODEL = "demo-image"
-MODELS = (*TOKENS_PER_S, IMAGE_MODEL)
 _CREATED = 1_735_689_600  # a fixed date, so that answers are the same every time
 _JSON = "application/json"
 _LONGEST_SIDE = 1024
@@ -110,7 +101,10 @@ async def serve(
 
 def _listing() -> dict[str, Any]:
     common = {"object": "model", "created": _CREATED, "owned_by": "g4f_magic"}
-    data = [{"id": name, **common} for name in TOKENS_PER_S]
+    data = [
+        {"id": name, **common, "supports_reasoning": model.reasons}
+        for name, model in CHAT_MODELS.items()
+    ]
     return {"object": "list", "data": [*data, {"id": IMAGE_MODEL, **common, "type": "image"}]}
 
 
@@ -136,7 +130,8 @@ def _complete(request: dict[str, Any]) -> ServiceReply:
     options = request.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
     events = _faulty(_events(speech, wants_usage=wants_usage), speech, fault)
-    frames = _paced(events, TOKENS_PER_S[model], fault)
+    speaker = CHAT_MODELS[model]
+    frames = _paced(events, speaker.tokens_per_s, fault, after_s=speaker.first_token_s)
     return ServiceReply(200, _headers("text/event-stream; charset=utf-8"), frames)
 
 
@@ -152,9 +147,9 @@ def _known_model(request: dict[str, Any], default: str | None = None) -> str:
 
 def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
     """Return what the model says within ``stop`` and ``max_tokens``."""
-    text = voice.faults_explained() if model == "demo-error" else voice.answer(heard)
-    content = voice.tokens_of(_stopped(text, request.get("stop")))
-    reasoning = voice.tokens_of(voice.plan(heard)) if model == "demo-reasoning" else []
+    speaker = CHAT_MODELS[model]
+    content = voice.tokens_of(_stopped(speaker.say(heard), request.get("stop")))
+    reasoning = voice.tokens_of(voice.plan(heard)) if speaker.reasons else []
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         _refuse(f"'max_tokens' must be a whole number above 0, not {limit!r}")
@@ -214,10 +209,12 @@ def _broken_off() -> dict[str, Any]:
     return _error(message, "server_error", "server_error")
 
 
-async def _paced(frames: Iterable[bytes], per_s: float, fault: str = "") -> AsyncIterator[bytes]:
-    """Yield the frames at a steady rate (0: at once), then fail if asked to."""
+async def _paced(
+    frames: Iterable[bytes], per_s: float, fault: str = "", *, after_s: float = 0.0
+) -> AsyncIterator[bytes]:
+    """Yield the frames after a delay at a steady rate (0: at once), then fail if asked to."""
     loop = asyncio.get_running_loop()
-    start = loop.time()
+    start = loop.time() + after_s
     for count, frame in enumerate(frames):
         due = start + count / per_s if per_s else start
         await asyncio.sleep(max(0.0, due - loop.time()))

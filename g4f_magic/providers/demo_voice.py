@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import math
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .demo_sums import solved
 
 NOTICE = (
     "This is the built-in demo, **not a language model**. For real answers set `OPENAI_API_KEY` "
     "and use `%%chat -p openai`, or run [Ollama](https://ollama.com) and use `%%chat -p ollama`."
 )
+
+SHORT_NOTICE = "*Demo, not a language model:*"
 
 FAULTS: Mapping[str, tuple[str, str]] = {
     "401": (r"\b401\b", "status 401: the key is wrong"),
@@ -29,6 +30,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
 
 _QUOTE_CHARACTERS = 300
 _RULE_CHARACTERS = 200  # longer prompts are documents, not questions to the demo
+_MOST_WORDS = 8
 _REPEAT = r"\brepeat (?:your|the|that) (?:last |previous )?(?:answer|reply)\b"
 _AGAIN = "Here is my last answer again:\n\n"
 _TOKEN = re.compile(r"\s*(?:\w{1,24}|[^\w\s])|\s+")
@@ -63,8 +65,8 @@ def hear(messages: Sequence[Mapping[str, Any]]) -> Heard:
 
 def answer(heard: Heard) -> str:
     """Return the demo's answer, in Markdown; the same for the same conversation."""
-    if heard.answers and _asks(_REPEAT, heard):
-        return _AGAIN + heard.answers[-1].removeprefix(_AGAIN)
+    if again := _again(heard):
+        return again
     parts = [f"Hello! {NOTICE}" if _is_greeting(heard.prompt) else NOTICE]
     if heard.system:
         note = "Your system prompt, which a real model would follow:"
@@ -73,17 +75,34 @@ def answer(heard: Heard) -> str:
     return "\n\n".join(parts)
 
 
+def brief(heard: Heard) -> str:
+    """Return an answer in a line, with code where that was asked for."""
+    p_value = f"{_P_VALUE_IN_SHORT}\n\n{_P_VALUE_CODE}"
+    return _in_short(heard, "**{.exact}**", p_value, _sketch(heard))
+
+
+def hasty(heard: Heard) -> str:
+    """Return the first thing that comes to mind: of a sum no more than one digit."""
+    guess = f"It reads like {_kind(heard.prompt)}."
+    return _in_short(heard, "about **{.rounded}**", _P_VALUE_IN_SHORT, guess)
+
+
+def detailed(heard: Heard) -> str:
+    """Return the answer, all that can be said of the prompt, and the plan behind both."""
+    if again := _again(heard):
+        return again
+    parts = [answer(heard)]
+    if _answer_by_rule(heard):
+        parts.append(_description(heard))
+    if _longest_words(heard.prompt):
+        parts.append(f"## Its longest words\n\n{_word_table(heard.prompt)}")
+    steps = [f"{number}. {thought}" for number, thought in enumerate(_thoughts(heard), 1)]
+    return "\n\n".join([*parts, "## My plan was\n\n" + "\n".join(steps)])
+
+
 def plan(heard: Heard) -> str:
     """Return what the demo thinks before it answers: four sentences."""
-    words = _counted(len(heard.prompt.split()), "word")
-    how = "one of my rules covers it" if _answer_by_rule(heard) else "no rule of mine covers it"
-    then = "say what the rule gives" if _answer_by_rule(heard) else "describe the prompt itself"
-    return (
-        f"This is turn {len(heard.prompts)}, and the prompt has {words}. "
-        f"It reads like {_kind(heard.prompt)}, and {how}. "
-        f"I am a demo and cannot know more, so I will {then}. "
-        "First I must say plainly that no language model is at work."
-    )
+    return " ".join(_thoughts(heard))
 
 
 def fault_in(prompt: str) -> str:
@@ -148,6 +167,39 @@ def _picture(source: Any) -> str:
     return f"{head.partition(';')[0] or 'unknown type'}, {size}"
 
 
+def _thoughts(heard: Heard) -> list[str]:
+    words = _counted(len(heard.prompt.split()), "word")
+    how = "one of my rules covers it" if _answer_by_rule(heard) else "no rule of mine covers it"
+    then = "say what the rule gives" if _answer_by_rule(heard) else "describe the prompt itself"
+    return [
+        f"This is turn {len(heard.prompts)}, and the prompt has {words}.",
+        f"It reads like {_kind(heard.prompt)}, and {how}.",
+        f"I am a demo and cannot know more, so I will {then}.",
+        "First I must say plainly that no language model is at work.",
+    ]
+
+
+def _again(heard: Heard) -> str:
+    """Return the last answer once more if that is asked for, and there is one."""
+    if not (heard.answers and _asks(_REPEAT, heard)):
+        return ""
+    return _AGAIN + heard.answers[-1].removeprefix(_AGAIN)
+
+
+def _in_short(heard: Heard, calculated: str, p_value: str, otherwise: str) -> str:
+    """Return one of these after a few words of warning; ``calculated`` takes a `Sum`."""
+    if again := _again(heard):
+        return again
+    result = solved(heard.prompt)
+    if result and result.value is not None:
+        said = calculated.format(result)
+    elif _p_value(heard):
+        said = p_value
+    else:
+        said = _answer_by_rule(heard) or otherwise
+    return f"{SHORT_NOTICE} {said}"
+
+
 def _answer_by_rule(heard: Heard) -> str:
     if len(heard.prompt) > _RULE_CHARACTERS:
         return ""
@@ -208,6 +260,15 @@ def _how_many(heard: Heard) -> str:
     return f"You sent {before} before this one, which is number {len(heard.prompts)}."
 
 
+_P_VALUE_CODE = (
+    "```python\nfrom math import comb; print(sum(comb(10, k) for k in (9, 10)) / 2**10)\n```"
+)
+_P_VALUE_IN_SHORT = (
+    "If nothing but chance were at work, how often would you see something at least this odd? "
+    "That share is the **p-value**."
+)
+
+
 def _p_value(heard: Heard) -> str:
     if not _asks(r"\bp[- ]?values?\b", heard):
         return ""
@@ -221,61 +282,17 @@ def _p_value(heard: Heard) -> str:
         "It does *not* say how likely it is that the coin is ordinary.\n\n"
         "$$p = P(\\text{9 or more heads} \\mid \\text{ordinary coin}) = \\frac{10 + 1}{2^{10}} "
         "\\approx 0.011$$\n\n"
-        "```python\nfrom math import comb; print(sum(comb(10, k) for k in (9, 10)) / 2**10)\n```"
+        f"{_P_VALUE_CODE}"
     )
 
 
-_OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_ARITHMETIC = re.compile(
-    r"(?:what(?: is|['\u2019]s)|how much is|calculate|compute)?[ :]*"
-    r"([-+*/%^\u00d7\u00f7\u2212(). 0-9]{3,80})[ =?]*",
-    re.IGNORECASE,
-)
-_LARGEST_BASE, _LARGEST_EXPONENT = 1000, 100  # nobody shall wait for 9**9**9
-_ASCII_SIGNS = str.maketrans({"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "^": "**"})
-
-
 def _sum(heard: Heard) -> str:
-    match = _ARITHMETIC.fullmatch(heard.prompt.strip().rstrip(".!"))
-    if not match:
+    result = solved(heard.prompt)
+    if result is None:
         return ""
-    try:
-        tree = ast.parse(match[1].strip().translate(_ASCII_SIGNS), mode="eval").body
-        value = None if isinstance(tree, ast.Constant) else _value(tree)
-    except ZeroDivisionError:
+    if result.value is None:
         return "That divides by zero, so it has no value."
-    except (SyntaxError, ArithmeticError, ValueError):
-        return ""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    shown = f"{value:.12g}" if isinstance(value, float) else value
-    return f"`{match[1].strip()}` = **{shown}**"
-
-
-def _value(node: ast.AST) -> int | float:
-    """Calculate a formula of numbers; anything else, or too large a power, is a ValueError."""
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_value(inner)
-        case ast.BinOp(left=first, op=sign, right=second) if type(sign) in _OPERATORS:
-            left, right = _value(first), _value(second)
-        case _:
-            raise ValueError(ast.dump(node))
-    is_large = abs(left) > _LARGEST_BASE or abs(right) > _LARGEST_EXPONENT
-    if isinstance(sign, ast.Pow) and (is_large or (left < 0 and right % 1)):
-        raise ValueError(right)
-    result: int | float = _OPERATORS[type(sign)](left, right)
-    return result
+    return f"`{result.formula}` = **{result.exact}**"
 
 
 _CODE = """\
@@ -305,6 +322,26 @@ def _description(heard: Heard) -> str:
     return "\n\n".join(sections)
 
 
+def _sketch(heard: Heard) -> str:
+    attached = f", with {heard.attached}" if heard.attached else ""
+    longest = "".join(
+        f"; the longest is `{word[:40]}`" for word in _longest_words(heard.prompt)[:1]
+    )
+    count = _counted(len(heard.prompt.split()), "word")
+    return f"You sent {_kind(heard.prompt)} of {count}{attached}{longest}."
+
+
+def _word_table(prompt: str) -> str:
+    lines = [f"| `{word[:40]}` | {len(word)} |" for word in _longest_words(prompt)]
+    return "\n".join(["| word | characters |", "| --- | ---: |", *lines])
+
+
+def _longest_words(prompt: str) -> list[str]:
+    """Return a few words of a prompt, the longest first, those alike as they stand there."""
+    words = dict.fromkeys(re.findall(r"\w+", prompt))
+    return sorted(words, key=len, reverse=True)[:_MOST_WORDS]
+
+
 def _fraction(prompt: str) -> str:
     words = prompt.split()
     letters, count = sum(map(len, words)), max(len(words), 1)
@@ -312,10 +349,10 @@ def _fraction(prompt: str) -> str:
 
 
 def _remarks(heard: Heard) -> str:
-    longest = max(re.findall(r"\w+", heard.prompt), key=len, default="")
+    longest = _longest_words(heard.prompt)[:1]
     remarks = [f"It reads like {_kind(heard.prompt)}."]
     if longest:
-        remarks.append(f"Its longest word is `{longest[:40]}`.")
+        remarks.append(f"Its longest word is `{longest[0][:40]}`.")
     remarks += [
         "I remember this conversation: ask me `what did I ask first?`",
         "I can calculate: ask me `what is 12 * 7?`",
