@@ -1,35 +1,72 @@
-"""Notebook values in prompts: ``{{ expression }}`` becomes the value's text."""
+"""Notebook values in prompts: ``{{ expression }}`` becomes the value's text or picture."""
 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import UsageError
+from .messages import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from .attachments import Attachment
+
+Part: TypeAlias = "str | Attachment"
+"""A text that is not empty, or a picture that stands between two."""
 
 _AS_IT_STANDS = "--raw sends the text as it stands"
+_NOTHING_SENT = f"nothing was sent; {_AS_IT_STANDS}"
 
 # More }} than this do not stand inside one expression; trying all would take for ever.
 _MOST_ENDS = 64
 
 
-def expand(text: str, evaluate: Callable[[str], Any]) -> str:
-    """Return the text with each ``{{ expression }}`` replaced by its value.
+def expand(text: str, evaluate: Callable[[str], Any], *, rows: int = 10) -> str:
+    """Return the text with each ``{{ expression }}`` replaced by its value, for texts alone.
 
-    Strings go in as they are, everything else by ``repr``; what came in is not
-    expanded again, and single braces are never touched. Raises ``UsageError``
-    that names an expression which cannot be evaluated.
+    As ``expand_parts``, but a picture raises ``UsageError``, too.
     """
-    pieces: list[str] = []
+    parts: list[str] = []
+    for expression, part in _parts(text, evaluate, rows):
+        if not isinstance(part, str):
+            message = f"{{{{ {expression} }}}} is a picture, where only text can stand"
+            raise UsageError(message, hint=_NOTHING_SENT)
+        parts.append(part)
+    return "".join(parts)
+
+
+def expand_parts(text: str, evaluate: Callable[[str], Any], *, rows: int = 10) -> list[Part]:
+    """Return the text with values in it, divided where pictures stand.
+
+    Texts go in as they are, pictures and figures as attachments, everything else as
+    ``values.shown`` has it with ``rows`` of what is long. What came in is not expanded
+    again, single braces are never touched, and ``{{{{`` is a plain ``{{``. Raises
+    ``UsageError`` that names an expression which cannot be evaluated or shown.
+    """
+    parts = [part for _, part in _parts(text, evaluate, rows)]
+    joined: list[Part] = []
+    for is_text, neighbours in groupby(parts, lambda part: isinstance(part, str)):
+        group = list(neighbours)
+        joined += ["".join(map(str, group))] if is_text else group
+    return [part for part in joined if part]
+
+
+def _parts(text: str, evaluate: Callable[[str], Any], rows: int) -> Iterator[tuple[str, Part]]:
+    """Yield texts and pictures in order, each with the expression that it came from."""
     done = 0
     while (start := text.find("{{", done)) >= 0:
-        expression, end = _expression_at(text, start + 2)
-        pieces += [text[done:start], _text_of(expression, evaluate)]
-        done = end
-    return "".join([*pieces, text[done:]])
+        yield "", text[done:start]
+        if text.startswith("{{{{", start):
+            yield "", "{{"
+            done = start + 4
+            continue
+        expression, done = _expression_at(text, start + 2)
+        for part in _value_of(expression, evaluate, rows):
+            yield expression, part
+    yield "", text[done:]
 
 
 def _expression_at(text: str, start: int) -> tuple[str, int]:
@@ -55,13 +92,21 @@ def _is_expression(text: str) -> bool:
     return True
 
 
-def _text_of(expression: str, evaluate: Callable[[str], Any]) -> str:
+def _value_of(expression: str, evaluate: Callable[[str], Any], rows: int) -> list[Part]:
+    from .attachments import pictures  # most prompts are plain text and need none of it
+    from .values import shown
+
     try:
         value = evaluate(expression)
-        return value if isinstance(value, str) else repr(value)
+        found = pictures(value, name=expression if expression.isidentifier() else "")
+        text = "" if found and not isinstance(value, Answer) else shown(value, rows=rows)
+    except UsageError as error:
+        message = f"{{{{ {expression} }}}}: {error}"
+        raise UsageError(message, hint=error.hint or _NOTHING_SENT) from error
     except NameError as error:
         message = f"{{{{ {expression} }}}}: {error}"
-        raise UsageError(message, hint=f"nothing was sent; {_AS_IT_STANDS}") from None
+        raise UsageError(message, hint=_NOTHING_SENT) from None
     except Exception as error:
         message = f"{{{{ {expression} }}}} failed: {type(error).__name__}: {error}"
-        raise UsageError(message, hint=f"nothing was sent; {_AS_IT_STANDS}") from error
+        raise UsageError(message, hint=_NOTHING_SENT) from error
+    return [text, *found]

@@ -38,7 +38,10 @@ LAYERS = (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
     ),
-    ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
+    (
+        *("adoption", "attachments", "cached", "chats", "conversation", "drawn", "frames"),
+        *("prompt", "tools", "values"),
+    ),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "question", "settings"),
     ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import ast
-from typing import Any, ClassVar, SupportsIndex
+import base64
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.byteserver import stream_script
 
+from g4f_magic.attachments import Attachment
 from g4f_magic.errors import UsageError
-from g4f_magic.prompt import expand
+from g4f_magic.messages import Answer, Image
+from g4f_magic.prompt import Part, expand, expand_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.byteserver import ByteServer
+    from support.kernel import Kernel
 
 
 def put(text: str, **names: Any) -> str:
     """Return the text with these names of the notebook put in."""
     return expand(text, lambda code: eval(code, {**names}))  # noqa: S307  # as a notebook does
+
+
+def parts(text: str, rows: int = 10, **names: Any) -> list[Part]:
+    """Return the parts of a prompt with these names of the notebook put in."""
+    return expand_parts(text, lambda code: eval(code, {**names}), rows=rows)  # noqa: S307  # as above
 
 
 def refusal(text: str, **names: Any) -> UsageError:
@@ -83,6 +98,41 @@ def test_a_text_without_double_braces_comes_through_byte_for_byte(text: str) -> 
     assert put(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for (i in x) { print(paste0('{', i, '}')) }",
+        '{"a": {"b": [1, {"c": null} ] } }',
+        r"\begin{pmatrix} a \\ b \end{pmatrix} \frac{\sqrt{x}}{2}",
+        "{% for x in xs %}{# no #}{x}{% endfor %}",
+        "f'{x!r:>{width}} {y=}'",
+        "find . -name '*.py' -exec grep -l \"${x}\" {} + | awk '{print $1}'",
+        "👩‍🔬 {🦊} \u2028 \r\n {\x85}",
+    ],
+)
+@given(st.integers(0, 200))
+def test_a_megabyte_of_code_with_single_braces_comes_through(text: str, cut: int) -> None:
+    """Half of all prompts hold code; a changed byte is a wrong answer."""
+    long = (text * (2**20 // len(text)))[cut:]
+    assert parts(long) == [long]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{{{", "{{"),
+        ("{{{{ name }}", "{{ name }}"),
+        ("{{{{{{ x }}}}", "{{1}}"),
+        ("a {{{{% raw %}} {{ x }}", "a {{% raw %}} 1"),
+        ("{{{{{", "{{{"),
+        ("{{{{{{{{", "{{{{"),
+    ],
+)
+def test_four_braces_are_two(text: str, expected: str) -> None:
+    """A question about Jinja beside a value of the notebook, where --raw is no way out."""
+    assert put(text, x=1) == expected
+
+
 @given(st.text(), st.text().filter(lambda text: "{" not in text))
 @example("{{ secret }}", "")
 @example("}} {{ secret", "")
@@ -145,6 +195,61 @@ def test_braces_that_hold_no_expression_are_refused_with_a_way_out(text: str, sh
     error = refusal(text)
     assert str(error) == f"what follows {{{{ is not a Python expression closed by }}}}: {shown}"
     assert error.hint == "--raw sends the text as it stands"
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAASwAAAAFCAIAAABwy0ZoAAAALUlEQVR4nO3TMQEAIAzAMEDI/EtBFjJ6kCjo"
+    "031nFtA5dQD8zoQQMyHETAixB0iqAQ5wnC+BAAAAAElFTkSuQmCC"
+)
+
+
+def test_pictures_stand_where_they_stood() -> None:
+    """``Compare {{ a }} with {{ b }}``: which is which depends on the order."""
+    a, b = Image(PNG, "image/png"), PNG
+    fox, first, with_, second, end = parts("{{ x }}: {{ a }} with {{ b }}{{ x }}.", a=a, b=b, x=1)
+    assert (fox, with_, end) == ("1: ", " with ", "1.")
+    assert first == Attachment("image", PNG, "image/png", "a")
+    assert second == Attachment("image", PNG, "image/png", "b")
+    assert parts("{{ [b][0] }}{{ b }}", b=b) == [
+        Attachment("image", PNG, "image/png", ""),
+        Attachment("image", PNG, "image/png", "b"),
+    ]
+
+
+def test_text_between_values_is_one_part() -> None:
+    """Services count parts, and some take only one."""
+    assert parts("a {{ 1 }} b {{ 2 }}{{{{") == ["a 1 b 2{{"]
+    assert parts("{{ '' }}") == parts("") == []
+
+
+def test_an_answer_is_put_in_with_its_text_and_its_pictures() -> None:
+    """``{{ _ }}`` in the next cell."""
+    answer = Answer("A fox.", images=(Image(PNG, "image/png"),))
+    assert parts("{{ _ }}", _=answer) == ["A fox.", Attachment("image", PNG, "image/png", "_")]
+    assert put("{{ _ }}", _=Answer("A fox.")) == "A fox."
+
+
+def test_long_values_are_cut_to_the_rows_that_are_set() -> None:
+    """A list that fills the memory is not what one wants to send."""
+    long = list(range(100_000))
+    assert parts("{{ x }}", rows=2, x=long) == ["[0, 1, … 99998 more]"]
+    assert put("{{ x }}", x=long).endswith("9, … 99990 more]")
+
+
+def test_a_picture_is_refused_where_only_text_can_stand() -> None:
+    """In a system prompt it would be sent as ``<Figure size 640x480>``."""
+    error = refusal("See {{ fox }}", fox=PNG)
+    assert str(error) == "{{ fox }} is a picture, where only text can stand"
+
+
+def test_a_picture_that_is_too_large_is_named_by_its_expression() -> None:
+    """Before anything is sent, with its size."""
+    with pytest.raises(UsageError) as caught:
+        parts("{{ fox }}", fox=PNG + bytes(25 << 20))
+    assert str(caught.value).startswith(
+        "{{ fox }}: the data cannot be sent: it has 25.1 MB, and the limit is 20 MB"
+    )
+    assert "--raw" in caught.value.hint
 
 
 def test_an_interrupt_while_a_value_is_worked_out_gets_through() -> None:
@@ -217,3 +322,17 @@ def test_many_values_in_a_megabyte_copy_it_once() -> None:
     Counting.copied.clear()
     assert put(Counting(text), x="y") == text.replace("{{ x }}", "y")
     assert sum(Counting.copied) <= len(text)
+
+
+def test_cells_of_the_notebook_are_values_too(
+    kernel: Kernel, byte_server: Callable[..., ByteServer]
+) -> None:
+    """``{{ In[3] }}`` asks about a cell, ``{{ Out[5] }}`` and ``{{ _ }}`` about its result."""
+    server = byte_server(stream_script(["A fox."]))
+    for code in ("%load_ext g4f_magic", "x = {'{{ y }}': 1}", "6 * 7"):
+        assert kernel.run(code).error is None
+    ask = f"%%chat -p {server.url}/v1 -m m --alone\n"
+    assert kernel.run(ask + "{{ In[2] }} {{ Out[3] }} {{ _ }} {{ x }}").error is None
+    assert kernel.run(ask + "{{ _ }}").error is None
+    asked = [request.json["messages"][-1]["content"] for request in server.requests]
+    assert asked == ["x = {'{{ y }}': 1} 42 42 {'{{ y }}': 1}", "A fox."]

@@ -21,7 +21,7 @@ LARGEST_BYTES = 20 * 1024 * 1024
 
 _Part = dict[str, Any]
 _BYTES = (bytes, bytearray, memoryview)
-_SOUNDS = {
+SOUNDS = {
     "wav": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
     # An ID3 tag, or the first header of an MPEG frame, layer III (ISO 11172-3, 2.4.2.3).
     "mp3": re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]"),
@@ -78,7 +78,7 @@ def _part(item: Any, name: str) -> _Part:
     text = base64.b64encode(data).decode()
     if (kind := media_type(data)) not in {"", SVG}:
         return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{text}"}}
-    for kind, start in _SOUNDS.items():
+    for kind, start in SOUNDS.items():
         if start.match(data):
             return {"type": "input_audio", "input_audio": {"data": text, "format": kind}}
     raise _unfit(
