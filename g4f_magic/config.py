@@ -45,13 +45,19 @@ class Target:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def target(
+def target(  # noqa: PLR0913  # one keyword per setting
     options: tuple[str | None, str | None],
     *configured: tuple[str | None, str | None],
+    kept: tuple[str | None, str | None] = (None, None),
+    aliases: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    proxy: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Target:
     """Return who to ask, from (provider, model) as options and as configured, by rank.
+
+    What is ``kept`` in a file counts after the environment. ``aliases`` are models by the
+    names that may stand for them, in every source.
 
     A model counts only with the provider of its own source or of a weaker one:
     ``-p ollama`` does not ask Ollama for a model set for OpenAI. ``G4F_API_KEY``
@@ -59,21 +65,24 @@ def target(
     ``UsageError`` for names that cannot be used.
     """
     environ = SecretDict(os.environ if environ is None else environ)
+    proxy = Secret(proxy or environ.get("G4F_PROXY", ""))
+    aliases = aliases or {}
     in_environ = (environ.get("G4F_PROVIDER"), environ.get("G4F_MODEL"))
+    api_base = environ.get("G4F_API_BASE") or None
+    ranks = (options, *configured, in_environ, *(() if api_base else (kept,)))
     provider: Provider | None = None
     model: str | None = None
-    for given_provider, given_model in (options, *configured, in_environ):
-        prefix, bare = split_model(given_model or "")
+    for given_provider, given_model in ranks:
+        prefix, bare = _meant(given_model or "", aliases)
         named = _one_name(given_provider or "", prefix)
         model = model or bare or None
         if named:
             provider = get_provider(named)
             break
     is_named = provider is not None
-    api_base = environ.get("G4F_API_BASE") or None
     if provider is None:
         provider = get_provider(api_base) if api_base else _found(environ)
-    owner = environ.get("G4F_PROVIDER") or split_model(environ.get("G4F_MODEL") or "")[0]
+    owner = environ.get("G4F_PROVIDER") or _meant(environ.get("G4F_MODEL") or "", aliases)[0]
     is_owner = _is_called(provider, owner or api_base or "")
     # A key that says of nobody whose it is goes only to whom the person names, and
     # only where that one has no key of its own.
@@ -85,7 +94,7 @@ def target(
         model,
         api_key=Secret(api_key) if api_key else None,
         api_base=api_base if is_owner else None,
-        proxies=Secret(environ["G4F_PROXY"]) if environ.get("G4F_PROXY") else None,
+        proxies=proxy or None,
         timeout_s=timeout_s or _seconds(environ.get("G4F_TIMEOUT")),
     )
 
@@ -94,6 +103,11 @@ def split_model(model: str) -> tuple[str, str]:
     """Split ``provider:model`` at the first colon, if a provider's name stands before it."""
     before, colon, after = model.partition(":")
     return (before, after) if colon and is_provider_name(before) else ("", model)
+
+
+def _meant(model: str, aliases: Mapping[str, str]) -> tuple[str, str]:
+    """Return provider and model of a name, or of the model that it stands for."""
+    return split_model(aliases.get(model, model))
 
 
 def _one_name(provider: str, prefix: str) -> str:

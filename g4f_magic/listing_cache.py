@@ -44,12 +44,15 @@ class ListingCache:
         """Return the listings that are fresh at ``now``, in seconds since 1970."""
         return {key: one for key, one in self._kept().items() if _is_fresh(one, now)}
 
+    def models(self) -> list[ModelInfo]:
+        """Return the models as they were last listed, however long ago."""
+        return [model for listing in self._kept().values() for model in listing.models]
+
     def prices(self) -> Prices:
         """Return the known prices, as they were last listed."""
-        models = (model for listing in self._kept().values() for model in listing.models)
         return {
             (model.provider, model.name): (model.price_in, model.price_out)
-            for model in models
+            for model in self.models()
             if model.price_in is not None and model.price_out is not None
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -16,14 +15,17 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Unicode
+from traitlets import Bool, Float, Int, Unicode
 
 from .errors import G4FError, UsageError
 from .messages import Answer
 from .options import split_options, split_words
 from .prompt import expand
 from .question import Question
+from .secret import SecretDict
 from .session import Session, Stopped
+from .settings import KEYS
+from .tab import Tab
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -42,13 +44,24 @@ class ChatMagics(Magics):
     )
     model = Unicode("", help="Model where no option names one").tag(config=True)
 
+    timeout = Float(None, allow_none=True, help=KEYS["timeout"].meaning).tag(config=True)
+    proxy = Unicode("", help=KEYS["proxy"].meaning).tag(config=True)
+    cache = Bool(None, allow_none=True, help=KEYS["cache"].meaning).tag(config=True)
+    replay = Unicode("", help=KEYS["replay"].meaning).tag(config=True)
+    preview_rows = Int(None, allow_none=True, help=KEYS["preview_rows"].meaning).tag(config=True)
+    confirm_tools = Bool(None, allow_none=True, help=KEYS["confirm_tools"].meaning).tag(config=True)
+    max_rounds = Int(None, allow_none=True, help=KEYS["max_rounds"].meaning).tag(config=True)
+    env_file = Unicode("", help=KEYS["env_file"].meaning).tag(config=True)
+
     shell: Any  # an InteractiveShell; its own stubs let it be None
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._session = Session(shell, lambda: (self.provider, self.model))
+        self._session = Session(shell, self._configured)
         self.warm_up = WarmUp(self._session.warm_up if self._session.front_end.cell() else None)
         self._shown: Answer | None = None
+        self._session.front_end.notebook()  # which the cell that loads us tells, and Tab does not
+        self.tab = Tab(shell, self._session, _parsers())
 
     @no_var_expand
     @needs_local_scope
@@ -102,6 +115,10 @@ class ChatMagics(Magics):
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
 
+    @no_var_expand
+    @magic_arguments()
+    @argument("--save", action="store_true", help="keep them for all notebooks, too")
+    @argument("words", nargs="*", metavar="KEY[=VALUE]", help="what to show, or to set")
     @line_magic
     def g4f_config(self, line: str) -> None:
         """Show the settings and where each comes from, or set some for this session.
@@ -112,20 +129,23 @@ class ChatMagics(Magics):
             %g4f_config "model=lmstudio:a name with blanks"
             %g4f_config cache
             %g4f_config
+
+        Models and system prompts can have names of yours, for -m and -s::
+
+            %g4f_config alias.fast=groq:llama-3.1-8b-instant
+            %g4f_config system.brief="Answer in one sentence."
+
+        Nothing after the = forgets a setting. --save keeps those of the line in a file for
+        all notebooks; without any, all that this session has set.
         """
-        options, words = split_words(line)
-        words += options  # of which there are none: each is said to be no setting
+        arguments, words = split_words(line)
         try:
-            for assignment in (word for word in words if "=" in word):
-                self._session.settings.assign(assignment)
-            names = [word.partition("=")[0] for word in words]
-            configured = {"provider": self.provider, "model": self.model}
-            settings = self._session.settings.told(names, configured, os.environ)
+            options = _parsed(ChatMagics.g4f_config.parser, arguments, "%g4f_config?")
+            settings, configured = self._session.settings, self._configured()
+            lines = settings.configure(words, configured, is_kept=options.save)
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
-        for setting in settings:
-            told = f"{setting.key:12} {setting.value:20} {setting.source}"
-            print(told)  # noqa: T201  # this is what the cell shows
+        print("\n".join(lines))  # noqa: T201  # this is what the cell shows
 
     @no_var_expand
     @magic_arguments()
@@ -206,6 +226,10 @@ class ChatMagics(Magics):
             return models
         print(models.to_json())  # noqa: T201  # this is what the cell shows
         return None
+
+    def _configured(self) -> dict[str, Any]:
+        """Return the settings in IPython's configuration; None or "" if they are not there."""
+        return SecretDict({key: getattr(self, key) for key in KEYS})
 
     def _chat(
         self, line: str, cell: str | None, scope: dict[str, Any]
@@ -309,6 +333,12 @@ class ChatMagics(Magics):
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
 
 
+def _parsers() -> dict[str, Any]:
+    """Return what parses the lines of the magics, by their names."""
+    names = ("chat", "g4f_chats", "g4f_config", "g4f_models")
+    return {name: getattr(ChatMagics, name).parser for name in names}
+
+
 def _takes_value() -> dict[str, bool]:
     """Return of each option of `%%chat` whether a value follows it."""
     actions = ChatMagics.chat.parser._actions  # noqa: SLF001  # argparse lists them nowhere else
@@ -337,6 +367,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; what they need is loaded later, while the kernel is idle."""
     magics = ChatMagics(shell)
     shell.register_magics(magics)
+    magics.tab.register()
     shell.input_transformer_manager.token_transformers.append(Question)
     magics.shell.display_formatter.ipython_display_formatter.for_type(Answer, magics.show)
     shell.events.register("pre_run_cell", magics.forget_shown)
@@ -356,6 +387,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     shell.input_transformer_manager.token_transformers.remove(Question)
     magics.close()
+    magics.tab.unregister()
     shell.events.unregister("pre_run_cell", magics.forget_shown)
     shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)
     shell.events.unregister("post_run_cell", magics.warm_up.cell_ended)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "n", "size")
-_WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)')(?!\S)|(\S+)""")
+_WORD = re.compile(r"""([^\s"'=]+=)?(?:"([^"]*)"|'([^']*)')(?!\S)|(\S+)""")
 
 
 def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str], str]:
@@ -49,12 +49,15 @@ def split_options(line: str, takes_value: Mapping[str, bool]) -> tuple[list[str]
 
 
 def split_words(line: str) -> tuple[list[str], list[str]]:
-    """Return the options of a line, and its other words; quoted, a word may be anything."""
+    """Return the options of a line, and its other words; quoted, a word may be anything.
+
+    So may what follows the ``=`` of a word.
+    """
     options: list[str] = []
     words: list[str] = []
     for found in _WORD.finditer(line):
-        is_option = (found[3] or "").startswith("--")
-        word = next(group for group in found.groups() if group is not None)
+        is_option = (found[4] or "").startswith("--")
+        word = "".join(group for group in found.groups() if group)
         (options if is_option else words).append(word)
     return options, words
 

@@ -28,14 +28,14 @@ End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
 class Sender:
     """Sends turns as options and settings say; ``options`` are those of ``%%chat``.
 
-    ``configured`` gives provider and model as IPython's configuration has them, ``chats``
-    the conversations of the cell's notebook, and ``keeper`` what has the cache.
+    ``configured`` gives the settings in IPython's configuration, ``chats`` the conversations
+    of the cell's notebook, and ``keeper`` what has the cache.
     """
 
     def __init__(
         self,
         settings: Settings,
-        configured: Callable[[], tuple[str, str]],
+        configured: Callable[[], Mapping[str, Any]],
         chats: Callable[[], Chats],
         keeper: Callable[[], Keeper],
     ) -> None:
@@ -48,12 +48,19 @@ class Sender:
         """Return who is asked; of several models, one that names its provider is asked of it."""
         from .config import split_model, target
 
+        settings, configured = self._settings, self._configured()
+        settings.use_env_file(configured)
+        aliases = settings.family("alias")
+        model = aliases.get(model, model) if model else None
         named = None if model and split_model(model)[0] else options.provider
         return target(
             (named, model or getattr(options, "model", None)),
-            (self._settings.get("provider"), self._settings.get("model")),
-            self._configured(),
-            timeout_s=options.timeout,
+            settings.choice(),
+            (configured["provider"], configured["model"]),
+            kept=settings.kept_choice(),
+            aliases=aliases,
+            timeout_s=options.timeout or settings.number("timeout", configured),
+            proxy=settings.get("proxy", configured),
         )
 
     def send(self, turn: Turn, options: argparse.Namespace) -> tuple[Call, list[End]]:
@@ -127,13 +134,16 @@ class Sender:
         if self._may_replay(options):
             key = request_key(provider, target.model, messages, params)
             cached = Cached(self._keeper(), key)
-            provider = cached.replay(is_live=self._settings.get("replay") == "live") or provider
+            is_live = self._settings.get("replay", self._configured()) == "live"
+            provider = cached.replay(is_live=is_live) or provider
             remember = cached.remember
         return start_call(provider, target.model, messages, keep=keep, **params), remember
 
     def _may_replay(self, options: argparse.Namespace) -> bool:
         is_on: bool | None = options.cache
-        return self._settings.get("cache") == "on" if is_on is None else is_on
+        if is_on is None:
+            return self._settings.get("cache", self._configured()) == "on"
+        return is_on
 
 
 def _forget(answer: Answer, failure: BaseException | None) -> None:

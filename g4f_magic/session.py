@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .conversation import Turn
+from .errors import StoreError
 from .front_end import FrontEnd
 from .portal import Interrupts
 from .screen import Screen
@@ -15,7 +17,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from .call import Call
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from .model_info import ModelInfo
 
 
+_NAMES_WITHIN_S = 0.3  # while somebody types
+
+
 class Stopped(KeyboardInterrupt):
     """The answer was interrupted; cells that wait are not run, as after any interrupt."""
 
@@ -40,11 +45,11 @@ class Stopped(KeyboardInterrupt):
 class Session:
     """Who is asked, what was said, and what is shown, in one shell.
 
-    ``configured`` gives provider and model as IPython's configuration has them; the
-    ``options`` of all methods are those of ``%%chat``.
+    ``configured`` gives the settings in IPython's configuration; the ``options`` of all
+    methods are those of ``%%chat``.
     """
 
-    def __init__(self, shell: Any, configured: Callable[[], tuple[str, str]]) -> None:
+    def __init__(self, shell: Any, configured: Callable[[], Mapping[str, Any]]) -> None:
         self.front_end = FrontEnd(shell)
         self.settings = Settings()
         self._screen = Screen(shell, self.front_end)
@@ -99,7 +104,7 @@ class Session:
     def mark(self, options: argparse.Namespace) -> None:
         """Set a system prompt, or start afresh, from the next prompt on."""
         name = options.conversation or self.chats.current
-        self.chats.begin(Turn("", options.system, options.new), name)
+        self.chats.begin(Turn("", self._system(options), options.new), name)
 
     def latest(self) -> Answer | None:
         """Return the last answer of this kernel, else of the conversation."""
@@ -119,6 +124,20 @@ class Session:
         count = f"{len(turns)} turn" + ("" if len(turns) == 1 else "s")
         parts = (target.name, f"conversation {conversation.name!r}", count)
         return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
+
+    def conversation_names(self) -> list[str]:
+        """Return what the conversations of the notebook are called; none if the disk is slow.
+
+        Nothing is opened for good: there is no cell that could tell whether the notebook had
+        another path before.
+        """
+        notebook = self.front_end.notebook()
+        with suppress(StoreError):
+            listed = self._keeper(kept=bool(notebook)).call(
+                lambda store: store.conversations(notebook), within_s=_NAMES_WITHIN_S
+            )
+            return [one.name for one in listed]
+        return []
 
     def models(self, options: argparse.Namespace) -> ModelList:
         """Return what `%g4f_models` lists."""
@@ -179,7 +198,7 @@ class Session:
         """Send the turn and draw its answer; return it, and the error that ended it."""
         from .display.card import follow
 
-        turn = Turn(prompt, options.system, options.new, self.front_end.cell())
+        turn = Turn(prompt, self._system(options), options.new, self.front_end.cell())
         call, ends = self._sender.send(turn, options)
         answer = follow(call, self._screen.card(turn, options, stop), stop)
         if turn.cell is not None and not options.quiet:
@@ -196,7 +215,7 @@ class Session:
         from .display.compare import execution, follow_all
         from .listing_cache import ListingCache, default_path
 
-        turn = Turn(prompt, options.system, options.new, self.front_end.cell())
+        turn = Turn(prompt, self._system(options), options.new, self.front_end.cell())
         calls, ends, keeping = self._sender.send_all(turn, options)
         view = self._screen.columns(turn, calls, options, stop)
         compared = follow_all(calls, view, stop, ListingCache(default_path()).prices)
@@ -224,10 +243,15 @@ class Session:
         view.keep(compared, label)
         self._screen.press(label)
 
+    def _system(self, options: argparse.Namespace) -> str | None:
+        """Return the system prompt of a cell, which may be named instead of written."""
+        given: str | None = options.system
+        return self.settings.family("system").get(given, given) if given else given
+
     def _tell_news(self) -> None:
-        for keeper in self._keepers.values():
-            for line in keeper.news():
-                print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
+        news = (line for keeper in self._keepers.values() for line in keeper.news())
+        for line in (*self.settings.news(), *news):
+            print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
 
     def _keeper(self, *, kept: bool) -> Keeper:
         """Return what keeps turns: on disk, or in memory where notebooks have no names."""

@@ -20,6 +20,7 @@ _STEPS = (
     "g4f_magic.call",
     "g4f_magic.keeper",
     "g4f_magic.display.card",
+    "g4f_magic.completion",
 )
 
 

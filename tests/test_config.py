@@ -160,6 +160,40 @@ def test_a_model_goes_to_a_provider_named_more_weakly() -> None:
     assert asked(NONE, (None, "c"), G4F_API_BASE=HERE) == ("here.example", "c")
 
 
+def test_an_alias_stands_for_its_model_in_every_source() -> None:
+    """``-m fast`` is typed more often than what it means."""
+    aliases = {"fast": "vllm:x:y", "bare": "z", "openai": "ollama:o"}
+
+    def meant(options: Source, configured: Source = NONE, **environ: str) -> tuple[str, str | None]:
+        found = config.target(options, configured, aliases=aliases, environ=environ)
+        return found.provider.name, found.model
+
+    assert meant((None, "fast")) == ("vllm", "x:y")
+    assert meant(("ollama", "bare")) == ("ollama", "z")
+    assert meant(NONE, (None, "fast")) == meant(NONE, G4F_MODEL="fast") == ("vllm", "x:y")
+    assert meant((None, "openai")) == ("ollama", "o")
+    assert meant((None, "openai:fast")) == ("openai", "fast")
+    with pytest.raises(UsageError, match="two providers are named, 'ollama' and 'vllm'"):
+        meant(("ollama", "fast"))
+
+
+def test_what_is_kept_in_a_file_counts_after_the_environment() -> None:
+    """``G4F_PROVIDER=demo jupyter lab`` is for this once."""
+    kept = ("ollama", "k")
+
+    def found(options: Source = NONE, configured: Source = NONE, **environ: str) -> tuple[Any, ...]:
+        asked = config.target(options, configured, kept=kept, environ=environ)
+        return asked.provider.name, asked.model
+
+    assert found() == found(OPENAI_API_KEY=KEY) == ("ollama", "k")
+    assert found((None, "x")) == ("ollama", "x")
+    assert found(NONE, ("vllm", None)) == ("vllm", None)
+    assert found(G4F_PROVIDER="vllm") == ("vllm", None)
+    assert found(G4F_MODEL="vllm:e") == ("vllm", "e")
+    assert found(G4F_API_BASE=HERE) == ("here.example", None)
+    assert found(G4F_API_BASE=HERE, G4F_MODEL="e") == ("here.example", "e")
+
+
 def test_two_providers_at_once_are_refused() -> None:
     """Which of them is meant, nobody can know."""
     with pytest.raises(UsageError, match="two providers are named, 'openai' and 'ollama'") as one:
@@ -283,6 +317,13 @@ def test_one_word_says_who_is_asked() -> None:
     assert target(("openai", None)).name == f"openai:{OpenaiChat.default_model}"
     assert target(("ollama", None)).name == "ollama"
     assert target((HERE, None)).provider is get_provider(HERE)
+
+
+def test_a_proxy_that_is_given_wins_over_the_environment() -> None:
+    """It is for this session."""
+    environ = {"G4F_PROXY": "http://p:1"}
+    given = config.target(("demo", None), proxy="http://q:1", environ=environ)
+    assert given.params() == {"proxy": "http://q:1"}
 
 
 def test_an_option_wins_over_the_time_limit_of_the_environment() -> None:

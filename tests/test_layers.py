@@ -43,8 +43,14 @@ LAYERS = (
         *("prompt", "tools", "values"),
     ),
     ("display.*",),
-    ("config", "formats.*", "front_end", "options", "question", "settings"),
-    ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),
+    (
+        *("config", "env_file", "formats.*", "front_end", "options", "question"),
+        *("settings", "settings_file"),
+    ),
+    (
+        *("candidates", "chat_verbs", "compare", "completion", "screen", "sending"),
+        *("session", "tab", "warmup"),
+    ),
     ("magics",),
     ("__init__",),
 )
@@ -52,7 +58,7 @@ LAYERS = (
 STRANGERS = {"display.*": ("providers.*",)}
 # Who owns a foreign library, and so translates its errors and bears its changes.
 OWNERS = {
-    "IPython": ("display.*", "magics", "question"),
+    "IPython": ("display.*", "magics", "question", "tab"),
     "anyio": ("pool", "portal", "transport"),
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
