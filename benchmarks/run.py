@@ -10,6 +10,7 @@ import client
 import columns
 import first_token
 import full_speed
+import grid
 import interrupt
 import load
 import paced
@@ -28,5 +29,6 @@ if __name__ == "__main__":
         browser,
         store,
         catalogue,
+        grid,
     )
     sys.exit(main(*(module.measure for module in modules)))

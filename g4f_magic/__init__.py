@@ -13,6 +13,7 @@ from .version import VERSION as __version__
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
+    from .compare import compare
     from .magics import load_ipython_extension, unload_ipython_extension
     from .messages import Answer
 
@@ -21,6 +22,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "__version__",
+    "compare",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
@@ -29,6 +31,7 @@ _HOMES = {
     "Answer": "messages",
     "AsyncClient": "client",
     "Client": "client",
+    "compare": "compare",
     "load_ipython_extension": "magics",
     "unload_ipython_extension": "magics",
 }

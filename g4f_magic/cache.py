@@ -8,6 +8,8 @@ from .rows import add_answer
 from .saved import read_answer, read_images, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .database import Database
     from .messages import Answer
 
@@ -20,12 +22,16 @@ class AnswerCache:
 
     def remember(self, key: str, answer: Answer) -> None:
         """Keep an answer for this request; one that is not complete is not kept."""
-        if answer.state != "complete":
-            return
+        self.remember_all([(key, answer)])
+
+    def remember_all(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        """Keep those that are complete, all at once: a transaction costs more than an answer."""
+        whole = [(stored(key), answer) for key, answer in answers if answer.state == "complete"]
         with self._database.write() as db:
-            db.execute("DELETE FROM cache WHERE key = ?", (stored(key),))
-            number = add_answer(db, answer, "", None)
-            db.execute("INSERT INTO cache VALUES (?, ?)", (stored(key), number))
+            for key, answer in whole:
+                db.execute("DELETE FROM cache WHERE key = ?", (key,))
+                number = add_answer(db, answer, "", None)
+                db.execute("INSERT INTO cache VALUES (?, ?)", (key, number))
 
     def recall(self, key: str) -> Answer | None:
         """Return the answer that this request was given, or None."""

@@ -30,7 +30,7 @@ from .messages import (
 from .replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
     from concurrent.futures import Future
 
     Keep = Callable[[Callable[[], Answer]], None]
@@ -224,6 +224,14 @@ def start_call(
     """
     model_name = model or provider.default_model
     draft = Draft(provider=provider.name, model=model_name, cached=isinstance(provider, Replay))
+    fetch = picture_fetcher(provider, params)
+    return Call(
+        lambda: provider.create_async_generator(model, messages, **params), draft, fetch, keep
+    )
+
+
+def picture_fetcher(provider: Any, params: Mapping[str, Any]) -> Fetch:
+    """Return what gets the pictures of an answer, the way that its request went."""
 
     async def fetch(images: tuple[Image, ...], home: str) -> tuple[Image, ...]:
         answering = getattr(provider, "last_provider", None) or provider
@@ -235,6 +243,4 @@ def start_call(
             timeout_s=params.get("timeout"),
         )
 
-    return Call(
-        lambda: provider.create_async_generator(model, messages, **params), draft, fetch, keep
-    )
+    return fetch

@@ -1,27 +1,38 @@
-"""One prompt to several models at the same time, and what they answered."""
+"""Prompts to several models at the same time, and what they answered."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, overload
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from .config import split_model, target
-from .display.columns import Column, bundle, metadata
+from .comparison import Comparison, ComparisonStopped
+from .config import split_model
 from .display.compare import LiveColumns, Unseen, execution, follow_all, shell_here
-from .display.footer import tokens_a_second
 from .errors import UsageError
+from .gather import Asking
+from .grid import CONCURRENCY, Targets
+from .judge import FunctionJudge, ModelJudge
+from .listing_cache import ListingCache, default_path
 from .portal import Interrupts, refuse_on_the_loop
+from .prices import cost_of
+from .secret import Secret
+from .shaping import plain_messages
+from .tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Sequence
 
     from .call import Call
-    from .messages import Answer
+    from .judge import Judge
     from .shaping import MessageLike
+    from .tasks import Outcome, Prompt
+
+__all__ = ["Asked", "Comparison", "ComparisonStopped", "compare", "parse_models"]
 
 # What says who is asked, and how to get there: a key in a name would be shown above its column.
 _NO_FIELDS = frozenset(
@@ -31,6 +42,7 @@ _NO_FIELDS = frozenset(
         *("prompt", "provider", "stream"),
     }
 )
+_WAY = ("max_retries", "proxy", "timeout")  # what decides no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,169 +54,56 @@ class Asked:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Comparison(Sequence["Answer"]):
-    """The answers of several models to one prompt, in the order in which they were named.
-
-    ``columns`` has with each answer what its model was called and the error that ended it.
-    ``on_keep`` is told the answer that `keep` chooses; ``drawn_in`` is the number of the input
-    that has shown the answers already. Neither goes along when a comparison is pickled.
-    """
-
-    def __init__(
-        self,
-        columns: Iterable[Column],
-        kept: int | None = None,
-        *,
-        on_keep: Callable[[Answer], None] | None = None,
-        drawn_in: int | None = None,
-    ) -> None:
-        self.columns = tuple(columns)
-        self._kept = kept
-        self._on_keep = on_keep
-        self._drawn_in = drawn_in
-
-    @property
-    def answers(self) -> tuple[Answer, ...]:
-        """The answers, whole or not."""
-        return tuple(column.answer for column in self.columns)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """What the models are called here."""
-        return tuple(column.label for column in self.columns)
-
-    @property
-    def kept(self) -> Answer | None:
-        """The answer that a conversation goes on with, if any."""
-        return best_of(self.answers) if self._kept is None else self.answers[self._kept]
-
-    def keep(self, model: str) -> Answer:
-        """Let the conversation go on with the answer of this model, and return it.
-
-        Raises ``UsageError`` for a name that is not that of one model here, and where there
-        is no text to go on with.
-        """
-        number = self._number_of(model)
-        answer = self.answers[number]
-        if not answer.text:
-            message = f"{self.models[number]!r} has said nothing to go on with"
-            raise UsageError(message, hint=f"others are {', '.join(self.models)}")
-        if self._on_keep is not None:
-            self._on_keep(answer)
-        self._kept = number
-        return answer
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the answers with their figures, each as a dict; None where nothing is known."""
-        return [_row(column) for column in self.columns]
-
-    def to_dataframe(self) -> Any:
-        """Return the rows as a pandas DataFrame; raises ``UsageError`` without pandas."""
-        try:
-            pandas = import_module("pandas")
-        except ImportError as error:
-            message = "pandas is not installed, which has the tables"
-            hint = "%pip install pandas, or take .rows()"
-            raise UsageError(message, hint=hint) from error
-        return pandas.DataFrame(self.rows())
-
-    def _number_of(self, model: str) -> int:
-        if model in self.models:
-            return self.models.index(model)
-        named = [
-            number
-            for number, answer in enumerate(self.answers)
-            if model in {answer.model, answer.source}
-        ]
-        if len(named) != 1:
-            message = f"{'several answers are' if named else 'no answer is'} by {model!r}"
-            raise UsageError(message, hint=f"there are {', '.join(self.models)}")
-        return named[0]
-
-    def __len__(self) -> int:
-        """Return how many models were asked."""
-        return len(self.columns)
-
-    @overload
-    def __getitem__(self, index: int) -> Answer: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Answer, ...]: ...
-    def __getitem__(self, index: int | slice) -> Answer | tuple[Answer, ...]:
-        """Return an answer by its place."""
-        return self.answers[index]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Leave behind what belongs to this process."""
-        return Comparison, (self.columns, self._kept)
-
-    def __str__(self) -> str:
-        """Return the answers one under the other, and their figures."""
-        return bundle(self.columns)["text/plain"]
-
-    def __repr__(self) -> str:
-        """Stay short: who was asked, and how many answered."""
-        whole = sum(answer.state == "complete" for answer in self.answers)
-        return f"<Comparison of {', '.join(self.models)}: {whole} of {len(self)} complete>"
-
-    def _ipython_display_(self) -> None:
-        """Show nothing as the result of the cell that has just shown the answers."""
-        drawn_in, self._drawn_in = self._drawn_in, None
-        if drawn_in is None or drawn_in != execution():
-            raise NotImplementedError  # and IPython shows the bundle
-
-    def _repr_mimebundle_(
-        self, include: Any = None, exclude: Any = None
-    ) -> tuple[dict[str, str], dict[str, Any]]:
-        del include, exclude
-        return bundle(self.columns), metadata(self.columns)
-
-
-class ComparisonStopped(KeyboardInterrupt):  # a person's wish, not a failure
-    """The comparison was interrupted; ``comparison`` has what had arrived."""
-
-    def __init__(self, comparison: Comparison) -> None:
-        super().__init__("Stopped; .comparison of this has what had arrived.")
-        self.comparison = comparison
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
-def compare(
-    prompt: str | Sequence[MessageLike],
-    models: Iterable[str],
+def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what becomes of it
+    prompts: str | Iterable[str | MessageLike | Iterable[MessageLike]],
+    models: str | Iterable[str],
     *,
     system: str | None = None,
     provider: str | None = None,
+    concurrency: int = CONCURRENCY,
+    repeat: int = 1,
+    cache: bool = True,
+    judge: str | Callable[..., Any] | None = None,
     **params: Any,
 ) -> Comparison:
     """Ask several models the same at the same time, and return all that they say.
 
     Each of ``models`` is a model or ``provider:model``, where ``?temperature=0&seed=1`` may
     follow with fields of the request for it alone; ``params`` are for all. Those that name no
-    provider are asked of ``provider``, a name or a base URL. In a notebook the answers are
-    shown while they grow. One that fails leaves the others alone, and is known by its state.
-    Raises ``UsageError`` for names that cannot be used, and ``ComparisonStopped``.
+    provider are asked of ``provider``, a name or a base URL. In a notebook the answers to one
+    prompt are shown while they grow. One that fails leaves the others alone.
+
+    ``prompts`` may also be many, texts or lists of messages, such as a column of a DataFrame,
+    and each may be asked ``repeat`` times. Then at most ``concurrency`` requests to one
+    service are open, a service that asks to wait is left alone for as long, and whole answers
+    are kept: the same call asks only for the rest, unless ``cache`` is off.
+
+    ``judge`` scores the answers: a function of ``(answer)`` or ``(prompt, answer)`` that
+    returns a number, or a model, which is asked for one from 0 to 10. Raises ``UsageError``
+    for what cannot be used, with nothing sent, and ``ComparisonStopped``.
     """
     refuse_on_the_loop()
     _refuse_no_fields(set(params) - {"proxy"})
-    asked = parse_models(models)
-    with Interrupts() as stop:
-        calls = _start(asked, _messages(prompt, system), provider, params)
-        shell = shell_here()
-        is_live = hasattr(shell, "kernel")
-        view = LiveColumns(shell.display_pub) if is_live else Unseen()
-        columns = follow_all(calls, view, stop)
-    comparison = Comparison(columns, drawn_in=execution() if is_live else None)
-    if stop.arrived:
-        raise ComparisonStopped(comparison)
+    asked = parse_models([models] if isinstance(models, str) else models)
+    listed, is_one = _prompts(prompts)
+    _refuse_counts(concurrency=concurrency, repeat=repeat)
+    way = {name: params.pop(name) for name in _WAY if name in params}
+    asking = Asking(way, concurrency, shell_here(), is_cached=cache)
+    templates = [_template(one, provider, system, params) for one in asked]
+    scorer = None if judge is None else _judge(judge, provider)
+    if is_one and repeat == 1:
+        tasks = [replace(template, prompt=listed[0]) for template in templates]
+        outcomes, stopped, drawn_in = _beside(tasks, asking)
+    else:
+        outcomes, stopped = _grid(listed, templates, repeat, asking)
+        drawn_in = None
+    if scorer is not None and stopped is None:
+        outcomes, is_stopped = scorer.judged(outcomes, asking)
+        stopped = " before all was judged" if is_stopped else None
+    comparison = Comparison(outcomes, drawn_in=drawn_in)
+    if stopped is not None:
+        raise ComparisonStopped(comparison, stopped)
     return comparison
-
-
-def best_of(answers: Sequence[Answer]) -> Answer | None:
-    """Return what a conversation goes on with: the first whole answer, else some text."""
-    whole = (answer for answer in answers if answer.state == "complete")
-    return next(whole, None) or next((answer for answer in answers if answer.text), None)
 
 
 def parse_models(named: Iterable[str]) -> list[Asked]:
@@ -250,43 +149,127 @@ def _refuse_no_fields(names: Iterable[str]) -> None:
         raise UsageError(message, hint="keys come from the environment")
 
 
-def _messages(prompt: str | Sequence[MessageLike], system: str | None) -> list[Any]:
-    from .shaping import plain_messages
+def _refuse_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            message = f"{name} cannot be {count!r}"
+            raise UsageError(message, hint="it is a whole number from 1 on")
 
-    said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    before = [{"role": "system", "content": system}] if system else []
-    return [*before, *plain_messages(said)]
+
+def _prompts(
+    given: str | Iterable[str | MessageLike | Iterable[MessageLike]],
+) -> tuple[list[Prompt], bool]:
+    """Return the prompts, and whether what was given is a single one."""
+    if isinstance(given, str):
+        return [given], True
+    if isinstance(given, Mapping) or hasattr(given, "iterrows"):
+        message = f"a {type(given).__name__} is neither a prompt nor a list of prompts"
+        raise UsageError(message, hint="name the column that has the prompts: df['question']")
+    listed: list[Any] = list(given)
+    if not listed:
+        message = "there is no prompt to ask"
+        raise UsageError(message)
+    if all(_is_message(one) for one in listed):
+        return [plain_messages(listed)], True
+    return [_prompt(number, one) for number, one in enumerate(listed)], False
 
 
-def _start(
-    asked: Sequence[Asked], messages: list[Any], provider: str | None, params: Mapping[str, Any]
-) -> dict[str, Call]:
+def _prompt(number: int, given: Any) -> Prompt:
+    if isinstance(given, str):
+        return str(given)  # NumPy's texts would travel with NumPy
+    if isinstance(given, (list, tuple)) and given and all(map(_is_message, given)):
+        return plain_messages(given)
+    message = f"prompt {number} is {given!r:.40}, neither a text nor messages"
+    raise UsageError(message, hint="leave out what is empty: df['question'].dropna()")
+
+
+def _is_message(given: Any) -> bool:
+    return isinstance(given, Mapping) or hasattr(given, "role")
+
+
+def _template(
+    one: Asked, provider: str | None, system: str | None, params: Mapping[str, Any]
+) -> Task:
+    """Return what is asked of a model, but for the prompt."""
+    named = None if split_model(one.model)[0] else provider
+    return Task(
+        0,
+        "",
+        label=one.label,
+        model=one.model,
+        provider=Secret(named) if named and "@" in named else named,  # there may be a password
+        system=system or "",
+        fields={**params, **one.fields},
+    )
+
+
+def _judge(judge: str | Callable[..., Any], provider: str | None) -> Judge:
+    """Return the judge; raises ``UsageError`` for one that cannot be asked."""
+    if not isinstance(judge, str):
+        return FunctionJudge(judge)
+    template = _template(parse_models([judge])[0], provider, None, {})
+    Targets().of(template)
+    return ModelJudge(template)
+
+
+def _beside(tasks: Sequence[Task], asking: Asking) -> tuple[list[Outcome], str | None, int | None]:
+    """Ask one prompt, with the answers shown as they grow.
+
+    Returns them, how far it came if it was stopped, and the input that has shown them.
+    """
+    is_live = hasattr(asking.shell, "kernel")
+    with Interrupts() as stop:
+        calls = _start(tasks, asking.way)
+        view = LiveColumns(asking.shell.display_pub) if is_live else Unseen()
+        columns = follow_all(calls, view, stop, ListingCache(default_path()).prices)
+    outcomes = [
+        replace(task.outcome(column.answer, column.error), cost=column.cost)
+        for task, column in zip(tasks, columns, strict=True)
+    ]
+    return outcomes, "" if stop.arrived else None, execution() if is_live else None
+
+
+def _start(tasks: Sequence[Task], way: Mapping[str, Any]) -> dict[str, Call]:
     """Send the messages to all models; return the calls under way by label."""
     from .call import start_call
 
-    named = (provider if not split_model(one.model)[0] else None for one in asked)
-    targets = [target((name, one.model)) for name, one in zip(named, asked, strict=True)]
+    targets = Targets()
+    known = [(targets.of(task), task) for task in tasks]
     return {
-        one.label: start_call(
-            to.provider, to.model, messages, **{**to.params(), **params, **one.fields}
+        task.label: start_call(
+            to.provider, to.model, task.messages(), **{**to.params(), **way, **task.fields}
         )
-        for one, to in zip(asked, targets, strict=True)
+        for to, task in known
     }
 
 
-def _row(column: Column) -> dict[str, Any]:
-    answer, usage = column.answer, column.answer.usage
-    return {
-        "model": column.label,
-        "provider": answer.provider,
-        "text": answer.text,
-        "state": answer.state,
-        "finish_reason": answer.finish_reason,
-        "error": column.error or None,
-        "first_token_s": answer.first_token_s,
-        "elapsed_s": answer.elapsed_s,
-        "tokens_per_s": tokens_a_second(answer),
-        "tokens_in": usage.tokens_in if usage else None,
-        "tokens_out": usage.tokens_out if usage else None,
-        "characters": len(answer.text),
-    }
+def _grid(
+    prompts: Sequence[Prompt], templates: Sequence[Task], repeat: int, asking: Asking
+) -> tuple[list[Outcome], str | None]:
+    """Ask many prompts; return what came in the order of the tasks, and how far it was stopped."""
+    tasks = [
+        replace(template, number=number, prompt=prompt, repeat=time)
+        for number, prompt in enumerate(prompts)
+        for template in templates
+        for time in range(1, repeat + 1)
+    ]
+    with Interrupts() as stop:
+        outcomes = asking.gather(tasks, stop)
+    places = {template.label: place for place, template in enumerate(templates)}
+    outcomes.sort(key=lambda one: (one.number, places[one.label], one.repeat))
+    prices = ListingCache(default_path()).prices()
+    priced = [replace(one, cost=cost_of(one.answer, prices)) for one in outcomes]
+    done = sum(one.answer.state != "interrupted" for one in priced)
+    if not stop.arrived or done == len(tasks):
+        return priced, None
+    goes_on = "; the same call goes on from there" if asking.is_cached else ""
+    return priced, f" after {done:,} of {len(tasks):,}{goes_on}"
+
+
+class _Callable(ModuleType):
+    """The function under the name of its module: ``from g4f_magic import compare``."""
+
+    __call__ = staticmethod(compare)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -121,3 +121,9 @@ class StoreError(G4FError):
 
 class DamagedError(StoreError):
     """The file is no database, or a broken one."""
+
+
+def error_line(failure: BaseException) -> str:
+    """Return what happened and what to do, as a cell's error does."""
+    hint = getattr(failure, "hint", "")
+    return f"{type(failure).__name__}: {failure}" + (f" – {hint}" if hint else "")

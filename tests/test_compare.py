@@ -31,11 +31,11 @@ from support.environment import clean_environment
 from support.payloads import PAYLOADS
 
 from g4f_magic.compare import Comparison, compare, parse_models
-from g4f_magic.display.columns import Column, bundle
+from g4f_magic.display.columns import bundle
 from g4f_magic.display.compare import TerminalColumns, TextEnd
 from g4f_magic.display.rendered import rendered
 from g4f_magic.errors import UsageError
-from g4f_magic.messages import Answer, Image, ToolCall, Usage
+from g4f_magic.messages import Answer, Compared, Image, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,10 +188,10 @@ def test_an_unknown_provider_is_named_before_anything_is_sent(
     assert named[1].requests == []
 
 
-def column(label: str, text: str = "", **facts: Any) -> Column:
+def column(label: str, text: str = "", **facts: Any) -> Compared:
     """A column as it might have come."""
     error = facts.pop("error", "")
-    return Column(label, Answer(text=text, model=label, provider="p", **facts), error)
+    return Compared(label, Answer(text=text, model=label, provider="p", **facts), error)
 
 
 def test_the_conversation_goes_on_with_the_first_whole_answer() -> None:
@@ -207,10 +207,12 @@ def test_the_conversation_goes_on_with_the_first_whole_answer() -> None:
 def test_keep_chooses_by_any_name_of_the_model() -> None:
     """``_.keep("model")`` is typed from memory."""
     kept: list[Answer] = []
-    columns = [column("a", "x"), Column("b?seed=1", Answer("y", model="b", provider="p"))]
+    columns = [column("a", "x"), Compared("b?seed=1", Answer("y", model="b", provider="p"))]
     comparison = Comparison(columns, on_keep=kept.append)
     for name in ("b?seed=1", "b", "p:b"):
-        assert comparison.keep(name).text == "y"
+        comparison.keep(name)
+        assert comparison.kept is not None
+        assert comparison.kept.text == "y"
     assert comparison.kept is comparison[1]
     assert [answer.text for answer in kept] == ["y"] * 3
 
@@ -221,7 +223,7 @@ def test_keep_chooses_by_any_name_of_the_model() -> None:
 )
 def test_keep_refuses_what_cannot_be_gone_on_with(name: str, message: str) -> None:
     """The turn would be lost, or be another one than was meant."""
-    same = [Column(label, Answer("x", model="m", provider="p")) for label in ("m?a=1", "m?a=2")]
+    same = [Compared(label, Answer("x", model="m", provider="p")) for label in ("m?a=1", "m?a=2")]
     comparison = Comparison([*same, column("b")])
     with pytest.raises(UsageError, match=message):
         comparison.keep(name)
@@ -350,7 +352,7 @@ def test_marks_that_nothing_closes_do_not_hold_the_page_up(mark: str) -> None:
 def test_names_do_no_harm() -> None:
     """A service names its models as it likes, and an error says anything."""
     evil = '<img src=x onerror="canary(1)">$\\href{javascript:canary(1)}{x}$'
-    page = bundle([Column(evil, Answer(model=evil, provider=evil, state="failed"), evil)])
+    page = bundle([Compared(evil, Answer(model=evil, provider=evil, state="failed"), evil)])
     assert "<img" not in page["text/html"]
     assert "\\href" not in re.sub(r'title="[^"]*"', "", page["text/html"])
 
@@ -569,3 +571,18 @@ def test_a_notebook_that_nobody_watches_gets_one_document(tmp_path: Path) -> Non
     assert document["data"]["text/plain"].count("not a language model") == 2
     assert not re.search(r"\b(waiting|thinking|writing) · \d", json.dumps(document))
     assert "widgets" not in book.metadata
+
+
+@pytest.mark.parametrize("first", ["g4f_magic.compare", "g4f_magic.session", "g4f_magic"])
+def test_the_function_is_found_where_one_looks_for_it(first: str) -> None:
+    """Module and function bear one name; whichever is imported can be called."""
+    code = (
+        f"import {first}\nfrom g4f_magic import compare as one\nimport g4f_magic\n"
+        "from g4f_magic.compare import compare as other\n"
+        "for function in (one, other, g4f_magic.compare):\n"
+        "    print(function('hi', 'demo-brief')[0].state)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["complete"] * 3

@@ -10,8 +10,8 @@ from support.byteserver import DONE, END, chunked, delta, finish, sse_head
 from test_compare import WITH_BUTTONS
 from test_hostile_page import IS_TRUSTED, LAST, MILD, NUMBERED, POKE, WITNESS, cut
 
-from g4f_magic.display.columns import Column, bundle
-from g4f_magic.messages import Answer
+from g4f_magic.display.columns import bundle
+from g4f_magic.messages import Answer, Compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ def test_one_is_stopped_and_then_all(lab: Lab, lab_page: LabPage, byte_server: S
 
 def test_a_stranger_s_notebook_shows_the_same(lab: Lab, lab_page: LabPage) -> None:
     """What is sent around is not trusted where it is read, and loses scripts and odd styles."""
-    answers = [Column(name, Answer(f"Says *{name}*.", model=name)) for name in "abc"]
+    answers = [Compared(name, Answer(f"Says *{name}*.", model=name)) for name in "abc"]
     path = lab.write_notebook("sent.ipynb", ["compare()"])
     book = json.loads(path.read_text())
     output = {"output_type": "display_data", "metadata": {}, "data": bundle(answers)}

@@ -33,7 +33,7 @@ LAYERS = (
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
-    ("call", "client", "fetching", "replay", "shapes", "shaping", "streams"),
+    ("call", "client", "fetching", "replay", "shapes", "shaping", "streams", "tasks"),
     (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
@@ -48,8 +48,8 @@ LAYERS = (
         *("settings", "settings_file"),
     ),
     (
-        *("candidates", "chat_verbs", "compare", "completion", "screen", "sending"),
-        *("session", "tab", "warmup"),
+        *("candidates", "chat_verbs", "chunk", "compare", "comparison", "completion", "engine"),
+        *("gather", "grid", "grid_cache", "judge", "screen", "sending", "session", "tab", "warmup"),
     ),
     ("magics",),
     ("__init__",),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from ..messages import Compared
 from . import footer
 from .document import facts, is_empty_failure, printable
 from .images import image_outputs
@@ -16,7 +15,7 @@ from .table import Cell, Table, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..messages import Answer
+    from ..messages import Answer, Compared
 
 # Up to four beside each other; where styles are taken away, it is still a table. What these are
 # made of is left by JupyterLab's sanitiser (4.6), which a notebook from somebody else goes through.
@@ -33,11 +32,9 @@ _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _UNKNOWN = "–"
 _KEPT = " ✓ kept"
 
-Column = Compared
-
 
 def beside(
-    columns: Sequence[Column], text_of: Callable[[Column], str], kept: str | None = None
+    columns: Sequence[Compared], text_of: Callable[[Compared], str], kept: str | None = None
 ) -> str:
     """Return the columns as HTML, with what ``text_of`` makes of each as its text.
 
@@ -51,7 +48,7 @@ def beside(
 
 
 def bundle(
-    columns: Sequence[Column], notes: Sequence[str] = (), kept: str | None = None
+    columns: Sequence[Compared], notes: Sequence[str] = (), kept: str | None = None
 ) -> dict[str, str]:
     """Return ended answers as a page and as text, each with a table of the figures."""
     figures = summary(columns, notes)
@@ -61,7 +58,7 @@ def bundle(
     return {"text/html": page, "text/plain": plain}
 
 
-def metadata(columns: Sequence[Column], kept: str | None = None) -> dict[str, Any]:
+def metadata(columns: Sequence[Compared], kept: str | None = None) -> dict[str, Any]:
     """Return what the notebook keeps about the answers: no prompt, no key."""
     told: dict[str, Any] = {"comparison": [facts(column.answer) for column in columns]}
     if kept is not None:
@@ -69,12 +66,12 @@ def metadata(columns: Sequence[Column], kept: str | None = None) -> dict[str, An
     return {"g4f_magic": told}
 
 
-def heading(column: Column, *, is_kept: bool = False) -> str:
+def heading(column: Compared, *, is_kept: bool = False) -> str:
     """Return the line above an answer in plain text."""
     return f"── {one_line(column.label)} ──{_KEPT if is_kept else ''}"
 
 
-def closing(column: Column) -> str:
+def closing(column: Compared) -> str:
     """Return the lines below an answer in plain text: what is missing, why, and its figures."""
     answer = column.answer
     calls = map(plain_call, answer.tool_calls)
@@ -83,7 +80,7 @@ def closing(column: Column) -> str:
     return printable("\n".join(filter(None, [*calls, *pictures, *ends])))
 
 
-def summary(columns: Sequence[Column], notes: Sequence[str] = ()) -> Table:
+def summary(columns: Sequence[Compared], notes: Sequence[str] = ()) -> Table:
     """Return the figures side by side, with a bar for each that compares."""
     first = [column.answer.first_token_s for column in columns]
     total = [column.answer.elapsed_s for column in columns]
@@ -124,7 +121,7 @@ def _bar(share: float) -> str:
     return "█" * full + _EIGHTHS[part] or (_EIGHTHS[1] if share else "")
 
 
-def _name(column: Column) -> str:
+def _name(column: Compared) -> str:
     state = "cached" if column.answer.cached else column.answer.state
     return column.label if state == "complete" else f"{column.label} · {state}"
 
@@ -134,7 +131,7 @@ def _note(answer: Answer) -> str:
     return "failed" if is_empty_failure(answer) else footer.note(answer)
 
 
-def _cell(column: Column, text: str, *, is_kept: bool) -> str:
+def _cell(column: Compared, text: str, *, is_kept: bool) -> str:
     answer = column.answer
     is_open = answer.state == "streaming"
     ends = (_note(answer), footer.footer(answer))
@@ -149,7 +146,7 @@ def _cell(column: Column, text: str, *, is_kept: bool) -> str:
     )
 
 
-def _whole(column: Column) -> str:
+def _whole(column: Compared) -> str:
     """Return an answer with its reasoning, which is folded, its tool calls and its pictures."""
     answer = column.answer
     thought = rendered(answer.reasoning, with_formulas=True)
@@ -174,6 +171,6 @@ def _picture(shown: dict[str, str], about: dict[str, Any]) -> str:
     return f'<img src="data:{kind};base64,{shown[kind]}" alt="{alt}"{wide} style="{style}">'
 
 
-def _section(column: Column, *, is_kept: bool) -> str:
+def _section(column: Compared, *, is_kept: bool) -> str:
     text = printable(column.answer.text).strip("\n")
     return "\n".join(filter(None, [heading(column, is_kept=is_kept), text, closing(column)]))

@@ -14,8 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..conversation import best_of
+from ..errors import error_line
+from ..messages import Compared
 from ..prices import cost_of
-from .columns import Column, beside, bundle, closing, heading, metadata, summary
+from .columns import beside, bundle, closing, heading, metadata, summary
 from .document import printable
 from .markdown import finished_length, split_open_block
 from .rendered import rendered
@@ -50,22 +52,22 @@ _LONGEST_NAME = 24  # on a button
 class View(Protocol):
     """Shows several answers while they grow and when all have ended."""
 
-    def draw(self, columns: Sequence[Column]) -> None:
+    def draw(self, columns: Sequence[Compared]) -> None:
         """Show the answers as they stand."""
         ...
 
-    def close(self, columns: Sequence[Column]) -> None:
+    def close(self, columns: Sequence[Compared]) -> None:
         """Show the answers as they stay."""
         ...
 
-    def keep(self, columns: Sequence[Column], kept: str) -> None:
+    def keep(self, columns: Sequence[Compared], kept: str) -> None:
         """Show which answer the conversation goes on with from now on."""
         ...
 
 
 def follow_all(
     calls: Mapping[str, Call], view: View, stop: Stopping, prices: Callable[[], Prices] = dict
-) -> tuple[Column, ...]:
+) -> tuple[Compared, ...]:
     """Draw answers until the last has ended, or all are stopped; return what they came to.
 
     ``calls`` are under way, each under the label of its column; ``prices`` are looked up
@@ -97,16 +99,12 @@ def follow_all(
     return columns
 
 
-def _columns(calls: Mapping[str, Call]) -> tuple[Column, ...]:
-    return tuple(Column(label, call.answer, _told(call.failure)) for label, call in calls.items())
+def _columns(calls: Mapping[str, Call]) -> tuple[Compared, ...]:
+    return tuple(Compared(label, call.answer, _told(call.failure)) for label, call in calls.items())
 
 
 def _told(failure: BaseException | None) -> str:
-    """Return what happened and what to do, as a cell's error does."""
-    if failure is None:
-        return ""
-    hint = getattr(failure, "hint", "")
-    return f"{type(failure).__name__}: {failure}" + (f" – {hint}" if hint else "")
+    return "" if failure is None else error_line(failure)
 
 
 class _Pace:
@@ -122,7 +120,7 @@ class _Pace:
         since = time.perf_counter() - self._last
         return since >= (self._pause_s if has_changed else self._tick_s)
 
-    def drew(self, columns: Sequence[Column]) -> None:
+    def drew(self, columns: Sequence[Compared]) -> None:
         """Note that the answers were drawn as they stood."""
         characters = sum(len(column.answer.text) for column in columns)
         self._last, self._tick_s = time.perf_counter(), _TICK_S
@@ -151,7 +149,7 @@ class LiveColumns:
         self._id = ""
         self._ends: dict[str, TextEnd] = {}
 
-    def draw(self, columns: Sequence[Column]) -> None:
+    def draw(self, columns: Sequence[Compared]) -> None:
         """Send the ends of all answers."""
         if not self._id:
             self._bar = self._open_bar()
@@ -161,7 +159,7 @@ class LiveColumns:
             self._bar.update(columns)
         self._publish({"text/html": beside(columns, self._end)}, {})
 
-    def close(self, columns: Sequence[Column]) -> None:
+    def close(self, columns: Sequence[Compared]) -> None:
         """Put the whole answers and their figures in place of all that was drawn."""
         if self._bar is not None:
             self._publisher.clear_output(wait=True)
@@ -171,11 +169,11 @@ class LiveColumns:
         if self._bar is not None:
             self._bar.close()
 
-    def keep(self, columns: Sequence[Column], kept: str | None) -> None:
+    def keep(self, columns: Sequence[Compared], kept: str | None) -> None:
         """Show the whole answers, and which one the conversation goes on with."""
         self._publish(bundle(columns, kept=kept), metadata(columns, kept))
 
-    def _end(self, column: Column) -> str:
+    def _end(self, column: Compared) -> str:
         answer = column.answer
         is_thought = answer.state == "streaming" and not answer.text
         text = answer.reasoning if is_thought else answer.text
@@ -222,7 +220,7 @@ class TerminalColumns:
         self._number = 0  # of the answer that is being written
         self._written = -1  # how much of it; its heading comes first
 
-    def draw(self, columns: Sequence[Column]) -> None:
+    def draw(self, columns: Sequence[Compared]) -> None:
         """Write what is new of the first answer that has not ended, and of those before it."""
         while self._number < len(columns):
             column = columns[self._number]
@@ -237,26 +235,26 @@ class TerminalColumns:
             self._number, self._written = self._number + 1, -1
         sys.stdout.flush()
 
-    def close(self, columns: Sequence[Column]) -> None:
+    def close(self, columns: Sequence[Compared]) -> None:
         """Write the rest and the figures."""
         self.draw(columns)
         sys.stdout.write(summary(columns).plain() + "\n")
         sys.stdout.flush()
 
-    def keep(self, columns: Sequence[Column], kept: str) -> None:
+    def keep(self, columns: Sequence[Compared], kept: str) -> None:
         """Write nothing: what was written stays as it is."""
 
 
 class Unseen:
     """Shows nothing."""
 
-    def draw(self, columns: Sequence[Column]) -> None:
+    def draw(self, columns: Sequence[Compared]) -> None:
         """Show nothing."""
 
-    def close(self, columns: Sequence[Column]) -> None:
+    def close(self, columns: Sequence[Compared]) -> None:
         """Show nothing."""
 
-    def keep(self, columns: Sequence[Column], kept: str) -> None:
+    def keep(self, columns: Sequence[Compared], kept: str) -> None:
         """Show nothing."""
 
 
@@ -318,7 +316,7 @@ class StopButtons:
         view = {"model_id": self._row.model_id, "version_major": 2, "version_minor": 0}
         publisher.publish({WIDGET_VIEW: view, "text/plain": ""})
 
-    def update(self, columns: Sequence[Column]) -> None:
+    def update(self, columns: Sequence[Compared]) -> None:
         """Switch off the buttons of answers that have ended."""
         for column in columns:
             self._buttons[column.label].disabled = column.answer.state != "streaming"
