@@ -15,7 +15,7 @@ from .config import split_model
 from .display.compare import LiveColumns, Unseen, execution, follow_all, shell_here
 from .errors import UsageError
 from .gather import Asking
-from .grid import CONCURRENCY, Targets
+from .grid import CONCURRENCY, Grid, Targets
 from .judge import FunctionJudge, ModelJudge
 from .listing_cache import ListingCache, default_path
 from .portal import Interrupts, refuse_on_the_loop
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .call import Call
+    from .gather import Running
     from .judge import Judge
     from .shaping import MessageLike
     from .tasks import Outcome, Prompt
@@ -64,6 +65,7 @@ def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what bec
     repeat: int = 1,
     cache: bool = True,
     judge: str | Callable[..., Any] | None = None,
+    engine: Any = None,
     **params: Any,
 ) -> Comparison:
     """Ask several models the same at the same time, and return all that they say.
@@ -79,7 +81,8 @@ def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what bec
     are kept: the same call asks only for the rest, unless ``cache`` is off.
 
     ``judge`` scores the answers: a function of ``(answer)`` or ``(prompt, answer)`` that
-    returns a number, or a model, which is asked for one from 0 to 10. Raises ``UsageError``
+    returns a number, or a model, which is asked for one from 0 to 10. ``engine``, a client of
+    a dask cluster, lets its workers ask, with the keys that are here. Raises ``UsageError``
     for what cannot be used, with nothing sent, and ``ComparisonStopped``.
     """
     refuse_on_the_loop()
@@ -88,10 +91,11 @@ def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what bec
     listed, is_one = _prompts(prompts)
     _refuse_counts(concurrency=concurrency, repeat=repeat)
     way = {name: params.pop(name) for name in _WAY if name in params}
-    asking = Asking(way, concurrency, shell_here(), is_cached=cache)
+    begin = Grid if engine is None else _on_cluster(engine)
+    asking = Asking(way, concurrency, shell_here(), is_cached=cache, begin=begin)
     templates = [_template(one, provider, system, params) for one in asked]
     scorer = None if judge is None else _judge(judge, provider)
-    if is_one and repeat == 1:
+    if is_one and repeat == 1 and engine is None:
         tasks = [replace(template, prompt=listed[0]) for template in templates]
         outcomes, stopped, drawn_in = _beside(tasks, asking)
     else:
@@ -210,6 +214,12 @@ def _judge(judge: str | Callable[..., Any], provider: str | None) -> Judge:
     template = _template(parse_models([judge])[0], provider, None, {})
     Targets().of(template)
     return ModelJudge(template)
+
+
+def _on_cluster(client: Any) -> Callable[..., Running]:
+    from .engine import on_cluster  # only for those who have one
+
+    return on_cluster(client)
 
 
 def _beside(tasks: Sequence[Task], asking: Asking) -> tuple[list[Outcome], str | None, int | None]:

@@ -60,6 +60,7 @@ STRANGERS = {"display.*": ("providers.*",)}
 OWNERS = {
     "IPython": ("display.*", "magics", "question", "tab"),
     "anyio": ("pool", "portal", "transport"),
+    "distributed": ("chunk",),
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
