@@ -29,7 +29,10 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "image_bytes", "messages", "model_info", "prices", "secret", "service", "version"),
+    (
+        *("errors", "image_bytes", "messages", "model_info", "parts", "prices", "secret"),
+        *("service", "version"),
+    ),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
@@ -39,8 +42,8 @@ LAYERS = (
         *("rows", "saved", "schema", "store"),
     ),
     (
-        *("adoption", "attachments", "cached", "chats", "conversation", "drawn", "frames"),
-        *("prompt", "tools", "values"),
+        *("adoption", "attachments", "cached", "chats", "composing", "conversation", "drawn"),
+        *("frames", "prompt", "tools", "values"),
     ),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "question", "settings"),
