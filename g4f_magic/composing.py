@@ -11,7 +11,7 @@ from .prompt import expand, expand_parts
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .parts import Attachment, Part
 
@@ -45,13 +45,13 @@ def composed(
         evaluate = partial(_value, scope=scope)
         said = expand_parts(text, evaluate, rows=rows)
         system = system and expand(system, evaluate, rows=rows)
-    attached = list(_attached(options.attach or (), scope, rows))
+    attached = list(_attached(options.attach, scope, rows)) if options.attach else []
     pictures = [part for part in said if not isinstance(part, str)]
     written = "\n\n".join(filter(None, (readable(said), " ".join(map(str, attached)))))
     return Prompt(written, _parts(said, attached) if pictures or attached else (), system)
 
 
-def _attached(named: Iterable[str], scope: dict[str, Any], rows: int) -> Iterable[Attachment]:
+def _attached(named: Iterable[str], scope: dict[str, Any], rows: int) -> Iterator[Attachment]:
     """Yield what was named: a variable of the notebook, else a file, files or an address."""
     from .attachments import attachments
 

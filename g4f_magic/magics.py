@@ -18,10 +18,10 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
+from .composing import composed
 from .errors import G4FError, UsageError
 from .messages import Answer
 from .options import split_options, split_words
-from .prompt import expand
 from .question import Question
 from .session import Session, Stopped
 from .warmup import WarmUp
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .compare import Comparison
     from .display.listing import Displayed
+    from .parts import Part
 
 
 @magics_class
@@ -69,6 +70,10 @@ class ChatMagics(Magics):
     @argument("--last", type=int, metavar="N", help="send only the last N turns")
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
+    @argument(
+        "-a", "--attach", action="append", metavar="WHAT", help="variable, file or URL; several"
+    )
+    @argument("--prompt-file", metavar="PATH", help="a text that the prompt begins with")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
@@ -93,7 +98,8 @@ class ChatMagics(Magics):
         The next %%chat goes on with the conversation; running a cell again
         replaces its turn. Several -m ask several models at the same time, side
         by side. {{ name }} puts a variable of the notebook into the
-        prompt. Everything after the options is literal text. %chat asks in one
+        prompt, a figure as a picture; -a adds a variable, a file or what lies at
+        a URL after its text. Everything after the options is literal text. %chat asks in one
         line, and alone it says where one stands. The result is the answer:
         it is in _ and Out, with .text, .usage and more.
         """
@@ -151,7 +157,8 @@ class ChatMagics(Magics):
             fork NAME                go on with a copy
             rename [OLD] NEW         give it another name
             delete NAME --yes        delete it with all its turns
-            export FILE [--force]    write it to a .md, .json, .jsonl or .ipynb file
+            export FILE [--force]    write it to a .md, .json, .jsonl or .ipynb file;
+                                     the two of JSON have the pictures of prompts
             import FILE              begin one with what is in such a file
             usage                    requests and tokens by model
             cache clear              forget the answers that --cache would give again
@@ -215,9 +222,14 @@ class ChatMagics(Magics):
             return self._show_again(words + (cell or ""))
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
-        if text.strip():
-            prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
-            return self._ask(prompt, options)
+        try:
+            prompt = composed(text, options, scope, self._session.settings.get("preview_rows"))
+        except KeyboardInterrupt:
+            message = "Stopped; nothing was sent."
+            raise Stopped(message) from None
+        options.system = prompt.system
+        if prompt.text.strip():
+            return self._ask(prompt.text, options, prompt.parts)
         if cell is not None:
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
@@ -243,12 +255,14 @@ class ChatMagics(Magics):
             raise UsageError(message)
         return options, words
 
-    def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | Comparison | None:
+    def _ask(
+        self, prompt: str, options: argparse.Namespace, parts: tuple[Part, ...] = ()
+    ) -> Answer | Comparison | None:
         result: Answer | Comparison
         if len(options.models) > 1:
-            result, failure = self._session.compare(prompt, options)
+            result, failure = self._session.compare(prompt, options, parts)
         else:
-            result, failure = self._session.ask(prompt, options)
+            result, failure = self._session.ask(prompt, options, parts)
         if options.out:
             self.shell.user_ns[options.out] = result
         if failure is not None:
@@ -327,10 +341,6 @@ def _refuse_no_time(timeout_s: float | None) -> None:
     if timeout_s is not None and not timeout_s > 0:
         message = f"--timeout {timeout_s:g} is no number of seconds to wait"
         raise UsageError(message)
-
-
-def _value(expression: str, scope: dict[str, Any]) -> Any:
-    return eval(compile(expression, "<prompt>", "eval"), scope)  # noqa: S307  # the user's own code
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

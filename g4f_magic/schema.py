@@ -110,7 +110,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         END""",
     ),
     # What all models said where several were asked; a turn's answer is one of these. And what
-    # was sent where that is more than text: a text, or else a blob with all that is known of it.
+    # was sent where that is more than text: each part a text, or a blob and what it is.
     (
         """CREATE TABLE compared (
             turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,

@@ -23,6 +23,7 @@ KEYS = {
     "model": _Key("which model is asked where no option says it", variable="G4F_MODEL"),
     "cache": _Key("answer the very same request from the cache", "off", values=("on", "off")),
     "replay": _Key("how a cached answer comes", "instant", values=("instant", "live")),
+    "preview_rows": _Key("how many rows of a frame a prompt shows", "10"),
 }
 _SECRET = "G4F_API_KEY"  # noqa: S105  # the name of a variable
 

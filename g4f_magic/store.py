@@ -65,10 +65,6 @@ _TEXTS = """SELECT key, name, turns.id, prompt, coalesce(text, '')
     JOIN conversations AS c ON c.id = turns.conversation
     JOIN notebooks ON notebooks.id = c.notebook"""
 
-_SAID = """FROM turns JOIN answers ON answers.id = turns.answer
-    WHERE conversation = ? AND position >= ? AND position < ? AND text <> ''
-    ORDER BY position DESC LIMIT ?"""
-
 
 def default_path() -> Path:
     """Return where the conversations are: in ``G4F_HOME``, else among the user's data."""
@@ -200,12 +196,19 @@ class Store:
                 " AND position < ? AND system IS NOT NULL ORDER BY position DESC LIMIT 1",
                 between,
             ).fetchone()
-            those = (*between, -1 if last is None else last)
-            said = db.execute(f"SELECT turns.id, prompt, text {_SAID}", those).fetchall()
-            parts = read_parts(db, f"SELECT turns.id {_SAID}", those)
+            said = db.execute(
+                "SELECT turns.id, position, prompt, text"
+                " FROM turns JOIN answers ON answers.id = turns.answer"
+                " WHERE conversation = ? AND position >= ? AND position < ? AND text <> ''"
+                " ORDER BY position DESC LIMIT ?",
+                (*between, -1 if last is None else last),
+            ).fetchall()
+            first = said[-1]["position"] if said else end
+            turns = "SELECT id FROM turns WHERE conversation = ? AND position >= ? AND position < ?"
+            parts = read_parts(db, turns, (conversation, first, end))
         pairs = tuple(
             (content(parts[number]) if number in parts else text_of(prompt), text_of(text))
-            for number, prompt, text in reversed(said)
+            for number, _, prompt, text in reversed(said)
         )
         return History(text_of(system[0]) if system else "", pairs)
 
