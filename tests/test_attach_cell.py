@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +20,10 @@ from g4f_magic.image_bytes import pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.byteserver import ByteServer, Exchange
+    from support.lab import Lab
+    from support.lab_page import LabPage
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
@@ -36,6 +39,9 @@ df = pandas.DataFrame({"city": ["Rome", "Oslo"], "people": [2.7, 0.7]})
 """
 NUMBERS = itertools.count()
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3"
+
+
+SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +110,15 @@ def test_a_table_goes_along_as_text(notebook: Kernel, server: ByteServer) -> Non
     assert content.startswith("Which is larger?\n\ndf:\n\n")
     assert "| Rome | 2.7 |" in content
     assert "df: DataFrame of 2 rows" in run.outputs[0]["data"]["text/plain"].splitlines()[-1]
+
+
+def test_the_card_says_what_was_scaled_down(notebook: Kernel, server: ByteServer) -> None:
+    """The model may miss what only the original shows, also where several are compared."""
+    notebook.run("from PIL import Image\nwide = Image.new('RGB', (4096, 64))")
+    for models in ("-m m", "-m a -m b"):
+        run = notebook.run(f"%%chat -p {server.url}/v1 {models} --alone\nSee {{{{ wide }}}}")
+        note = "wide: scaled down from 4096×64 to 2048×32"
+        assert run.outputs[0]["data"]["text/plain"].count(note) == models.count("-m")
 
 
 def test_the_number_of_rows_can_be_set(notebook: Kernel, server: ByteServer) -> None:
@@ -286,3 +301,26 @@ def test_the_help_page_names_it(notebook: Kernel) -> None:
     page = notebook.request("inspect_request", content)["data"]["text/plain"]
     assert "--attach" in page
     assert "--prompt-file" in page
+
+
+@pytest.mark.browser
+def test_a_page_shows_that_the_figure_was_seen(lab: Lab, lab_page: LabPage) -> None:
+    """Whoever tries it without a key should see that the picture has arrived, and what was cut."""
+    ask = "%%chat -m demo -a cities\nWhat rises in {{ fig }} here?"
+    values = VALUES.strip().replace("df = ", "cities = ") + "\nfig;"
+    lab.write_notebook("attach.ipynb", [values, ask, "%g4f_chats show"])
+    lab_page.open("attach.ipynb")
+    lab_page.run(0)
+    lab_page.wait_warm()
+    lab_page.run(1)
+    seen = lab_page.wait_text(1, "tokens/s")
+    assert re.search(r"with 1 picture \(image/png, \d+×\d+, [\d.]+ KB\)", seen)
+    assert "cities: DataFrame of 2 rows" in seen
+    lab_page.cell(1).scroll_into_view_if_needed()
+    lab_page.screenshot(SCREENSHOTS / "attach.png")
+    lab_page.run(2)
+    assert "What rises in ‹picture: fig› here?" in lab_page.wait_text(2, "‹cities›")
+    lab_page.screenshot(SCREENSHOTS / "attach_kept.png")
+    lab_page.save()
+    cell = json.loads((lab.root / "attach.ipynb").read_text())["cells"][1]
+    assert "iVBOR" not in json.dumps(cell)
