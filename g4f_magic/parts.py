@@ -44,7 +44,7 @@ class Attachment:
     def part(self) -> dict[str, Any]:
         """Return it as a content part of a message, in the dialect of chat-completions."""
         if self.kind == "text":
-            return {"type": "text", "text": self.text()}
+            return {"type": "text", "text": self._text()}
         coded = base64.b64encode(self.data).decode()
         uri = f"data:{self.media_type};base64,{coded}"
         if self.kind == "image":
@@ -54,7 +54,7 @@ class Attachment:
         kind = next(kind for kind, media in SOUND_TYPES.items() if media == self.media_type)
         return {"type": "input_audio", "input_audio": {"data": coded, "format": kind}}
 
-    def text(self) -> str:
+    def _text(self) -> str:
         """Return a text under its name; between fences, unless it is Markdown itself."""
         text = self.data.decode()
         if self.media_type != "text/markdown":
