@@ -1,16 +1,14 @@
-"""What a model is shown beside the text: values, files and addresses as parts of a message."""
+"""What a model is shown beside the text: values, files and addresses as parts of a prompt."""
 
 from __future__ import annotations
 
-import base64
 import glob
 import math
 import os
 import re
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .drawn import Drawn, array_drawn, drawn, fitted
@@ -18,6 +16,7 @@ from .errors import G4FError, UsageError
 from .frames import is_a, is_frame
 from .image_bytes import SVG, media_type
 from .messages import Answer, Image
+from .parts import SOUND_TYPES, Attachment
 from .portal import run_outside
 from .values import shown
 
@@ -25,47 +24,12 @@ LARGEST_BYTES = 20 * 1024 * 1024
 
 _BYTES = (bytes, bytearray, memoryview)
 _PDF = "application/pdf"
-_SOUND_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _LOGIN = re.compile(r"//[^/@]*@")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LONGEST_NAME = 80
 _NAMES = "give a variable, a path, a pattern such as data/*.csv, or a URL; text goes in with {{ }}"
 _KNOWN = "PNG, JPEG, GIF, WebP, WAV, MP3, PDF and text in UTF-8 can be sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """Something that goes along with a prompt; ``note`` is what its card says about it."""
-
-    kind: Literal["image", "audio", "file", "text"]
-    data: bytes
-    media_type: str
-    name: str
-    note: str = ""
-
-    def part(self) -> dict[str, Any]:
-        """Return it as a content part of a message, in the dialect of chat-completions."""
-        if self.kind == "text":
-            return {"type": "text", "text": self._text()}
-        coded = base64.b64encode(self.data).decode()
-        uri = f"data:{self.media_type};base64,{coded}"
-        if self.kind == "image":
-            return {"type": "image_url", "image_url": {"url": uri}}
-        if self.kind == "file":
-            return {"type": "file", "file": {"filename": self.name, "file_data": uri}}
-        kind = next(kind for kind, media in _SOUND_TYPES.items() if media == self.media_type)
-        return {"type": "input_audio", "input_audio": {"data": coded, "format": kind}}
-
-    def _text(self) -> str:
-        """Return the text under its name; between fences, unless it is Markdown itself."""
-        text = self.data.decode()
-        if self.media_type != "text/markdown":
-            fence = max(["``", *re.findall("`+", text)], key=len) + "`"
-            language = Path(self.name).suffix[1:]
-            end = "" if text.endswith("\n") else "\n"
-            text = f"{fence}{language}\n{text}{end}{fence}"
-        return f"{self.name}:\n\n{text}" if self.name else text
 
 
 def attachments(value: Any, *, name: str = "", rows: int = 10) -> list[Attachment]:
@@ -79,7 +43,7 @@ def attachments(value: Any, *, name: str = "", rows: int = 10) -> list[Attachmen
     """
     try:
         found = _named(value) if _is_name(value) else _held(value, name, rows)
-        _check_size(sum(len(each.data) for each in found), name or _told(value))
+        check_size(sum(len(each.data) for each in found), name or _told(value))
     except G4FError:
         raise
     except Exception as error:
@@ -131,7 +95,7 @@ def _matching(pattern: str) -> list[Attachment]:
     if not files:
         message = f"no file matches {pattern!r}"
         raise UsageError(message)
-    _check_size(sum(path.stat().st_size for path in files), f"{len(files)} files together")
+    check_size(sum(path.stat().st_size for path in files), f"{len(files)} files together")
     return [_of_file(path, str(path)) for path in files]
 
 
@@ -143,7 +107,7 @@ def _of_file(path: Path, told: str) -> Attachment:
         if path.exists() and not path.is_file():  # reading a device may never end
             message = f"{told!r} is no file"
             raise UsageError(message)
-        _check_size(path.stat().st_size, repr(told))
+        check_size(path.stat().st_size, repr(told))
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:  # the latter for what is no name of a file
@@ -180,7 +144,7 @@ def _several(values: Any) -> list[Attachment]:
         if not each:
             return []
         found += each
-        _check_size(sum(len(one.data) for one in found), "the list")
+        check_size(sum(len(one.data) for one in found), "the list")
     return found
 
 
@@ -204,7 +168,7 @@ def _of_open_file(file: Any, name: str) -> Attachment:
 
 def _of_bytes(data: bytes, name: str, told: str) -> Attachment:
     """Return what these bytes are, which only they themselves tell."""
-    _check_size(len(data), told)
+    check_size(len(data), told)
     if not data:
         message = f"{told} is empty"
         raise UsageError(message)
@@ -229,7 +193,7 @@ def _picture(picture: Drawn, name: str) -> Attachment:
 def _sound_type(data: bytes) -> str:
     from .providers.media import SOUNDS
 
-    return next((_SOUND_TYPES[kind] for kind, start in SOUNDS.items() if start.match(data)), "")
+    return next((SOUND_TYPES[kind] for kind, start in SOUNDS.items() if start.match(data)), "")
 
 
 def _decoded(data: bytes) -> str | None:
@@ -265,7 +229,7 @@ async def _fetch(address: str, told: str) -> bytes:
                 message = f"{told} cannot be read: {step.status} {step.reason}".rstrip()
                 raise UsageError(message)
             announced = step.headers.get("content-length", "")
-            _check_size(int(announced) if announced.isdecimal() else 0, told)
+            check_size(int(announced) if announced.isdecimal() else 0, told)
             data = await step.read(LARGEST_BYTES + 1)
     return data
 
@@ -274,7 +238,8 @@ async def _anywhere(_host: str, _port: int, _is_proxied: bool, /) -> str:  # noq
     return ""
 
 
-def _check_size(size_bytes: int, told: str) -> None:
+def check_size(size_bytes: int, told: str) -> None:
+    """Raise ``UsageError`` for more than can be sent."""
     if size_bytes > LARGEST_BYTES:
         size_mb = math.ceil(size_bytes * 10 / (1 << 20)) / 10
         limit_mb = LARGEST_BYTES >> 20

@@ -47,6 +47,7 @@ class Draft:
     """
 
     def __init__(self, *, provider: str, model: str, cached: bool = False) -> None:
+        self.notes: tuple[str, ...] = ()
         self._cached = cached
         self._provider = provider
         self._model = model
@@ -126,6 +127,7 @@ class Draft:
             attempt=max(1, self._attempt),
             activity=self._activity,
             cached=self._cached,
+            notes=self.notes,
         )
 
     def _arrived(self) -> None:
@@ -186,6 +188,10 @@ class Call:
     def cancel(self) -> None:
         """Close the connection; what arrived stays. Returns at once."""
         self._future.cancel()
+
+    def note(self, *lines: str) -> None:
+        """Let the answer's card say something of how it came to be."""
+        self._draft.notes += lines
 
     async def _pump(self, open_events: Callable[[], AsyncGenerator[Event, None]]) -> None:
         draft, changed = self._draft, self.changed

@@ -298,7 +298,8 @@ def _told(turns: Iterable[SavedTurn]) -> Iterator[Turn]:
             system, starts_afresh = None, True
         system = system if turn.system is None else turn.system
         if turn.prompt or turn.answer is not None:
-            yield Turn(turn.prompt, system, starts_afresh, None, turn.answer, turn.compared)
+            said = (None, turn.answer, turn.compared, turn.parts)
+            yield Turn(turn.prompt, system, starts_afresh, *said)
             system, starts_afresh = None, False
     if starts_afresh or system is not None:
         yield Turn("", system=system, starts_afresh=starts_afresh)
@@ -313,6 +314,7 @@ def _imported(turn: Turn) -> SavedTurn:
         starts_afresh=turn.starts_afresh,
         answer=answer,
         compared=turn.compared,
+        parts=turn.parts,
     )
 
 

@@ -87,6 +87,7 @@ class Chats:
             execution=execution,
             answer=turn.answer,
             compared=turn.compared,
+            parts=turn.parts,
         )
         return self.keeper.begin(self.notebook, name, saved)
 
@@ -152,4 +153,12 @@ def _with_best(compared: tuple[Compared, ...]) -> tuple[Answer, tuple[Compared, 
 
 def _turn(saved: SavedTurn) -> Turn:
     cell = Cell(saved.cell_id, saved.execution or "") if saved.cell_id else None
-    return Turn(saved.prompt, saved.system, saved.starts_afresh, cell, saved.answer, saved.compared)
+    return Turn(
+        saved.prompt,
+        saved.system,
+        saved.starts_afresh,
+        cell,
+        saved.answer,
+        saved.compared,
+        saved.parts,
+    )

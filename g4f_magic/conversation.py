@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .parts import content
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .messages import Answer, Compared, Message
+    from .parts import Content, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Turn:
     ``system`` is the system prompt set with this turn: None leaves the one in
     force, an empty one removes it. ``starts_afresh`` hides what came before.
     Where several models were asked, ``compared`` has what all of them said, and
-    ``answer`` is the one of them that the conversation goes on with.
+    ``answer`` is the one of them that the conversation goes on with. ``parts`` has
+    what was sent where that is more than text; ``prompt`` is then how it reads.
     """
 
     prompt: str
@@ -35,6 +39,12 @@ class Turn:
     cell: Cell | None = None
     answer: Answer | None = None
     compared: tuple[Compared, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def content(self) -> Content:
+        """The prompt as a message has it."""
+        return content(self.parts) if self.parts else self.prompt
 
 
 @dataclass(slots=True)
@@ -60,7 +70,7 @@ class Conversation:
         """
         before = self._before(turn)
         system = next((old.system for old in reversed(before) if old.system is not None), "")
-        said = [(old.prompt, old.answer.text) for old in before if old.answer and old.answer.text]
+        said = [(old.content, old.answer.text) for old in before if old.answer and old.answer.text]
         said = said if last is None else said[max(0, len(said) - last) :]
         return with_history(turn, system, said)
 
@@ -85,8 +95,8 @@ class Conversation:
         return self.turns[starts[-1] if starts else 0 : end]
 
 
-def with_history(turn: Turn, system: str, said: Iterable[tuple[str, str]]) -> list[Message]:
-    """Return the messages of a turn after pairs of a prompt and the text of its answer."""
+def with_history(turn: Turn, system: str, said: Iterable[tuple[Content, str]]) -> list[Message]:
+    """Return the messages of a turn after pairs of a prompt's content and its answer's text."""
     if turn.starts_afresh:
         system, said = "", ()
     system = system if turn.system is None else turn.system
@@ -94,7 +104,7 @@ def with_history(turn: Turn, system: str, said: Iterable[tuple[str, str]]) -> li
     for prompt, text in said:
         messages.append({"role": "user", "content": prompt})
         messages.append({"role": "assistant", "content": text})
-    return [*messages, {"role": "user", "content": turn.prompt}]
+    return [*messages, {"role": "user", "content": turn.content}]
 
 
 def best_of(answers: Sequence[Answer]) -> Answer | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -17,10 +16,11 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Float, Int, Unicode
 
+from .arguments import chat_arguments
+from .composing import composed
 from .errors import G4FError, UsageError
 from .messages import Answer
 from .options import split_options, split_words
-from .prompt import expand
 from .question import Question
 from .secret import SecretDict
 from .session import Session, Stopped
@@ -29,10 +29,13 @@ from .tab import Tab
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
+    import argparse
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from .compare import Comparison
     from .display.listing import Displayed
+    from .parts import Part
 
 
 @magics_class
@@ -66,32 +69,7 @@ class ChatMagics(Magics):
     @no_var_expand
     @needs_local_scope
     @magic_arguments()
-    @argument("-m", "--model", action="append", metavar="MODEL", help="[PROVIDER:]MODEL; several")
-    @argument("-p", "--provider", metavar="NAME_OR_URL", help="provider's name, or a base URL")
-    @argument("-s", "--system", metavar="TEXT", help="system prompt from here on; '' removes it")
-    @argument("-t", "--temperature", type=float, metavar="T", help="passed on to the model")
-    @argument("--top-p", type=float, metavar="P", help="as all of these up to --param")
-    @argument("--max-tokens", type=int, metavar="N", help="longest answer, in tokens")
-    @argument("--stop", action="append", metavar="TEXT", help="where to end; may be repeated")
-    @argument("--seed", type=int, metavar="N", help="for the same answer to the same prompt")
-    @argument("--reasoning-effort", metavar="LEVEL", help="low, medium, high …")
-    @argument("-n", type=int, metavar="N", help="how many pictures")
-    @argument("--size", metavar="WxH", help="of pictures, in pixels")
-    @argument("--param", action="append", metavar="KEY=JSON", help="any other request field")
-    @argument("-c", "--conversation", metavar="NAME", help="in which conversation (main)")
-    @argument("--last", type=int, metavar="N", help="send only the last N turns")
-    @argument("--new", action="store_true", help="start the conversation afresh")
-    @argument("--alone", action="store_true", help="send no history and keep none")
-    @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
-    @argument("--show", action="store_true", help="show the last answer once more")
-    @argument("--quiet", action="store_true", help="show nothing; use with -o")
-    @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
-    @argument("--retries", type=int, metavar="N", help="how often to try again (2)")
-    @argument("--proxy", metavar="URL", help="for this call")
-    @argument("--cache", action="store_true", default=None, help="answer from the cache if it can")
-    @argument("--no-cache", dest="cache", action="store_false", help="ask again")
-    @argument("--timeout", type=float, metavar="S", help="seconds without any byte (60)")
-    @argument("text", nargs=argparse.REMAINDER, help="the prompt, all literal text")
+    @chat_arguments
     @line_cell_magic
     def chat(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
@@ -106,7 +84,8 @@ class ChatMagics(Magics):
         The next %%chat goes on with the conversation; running a cell again
         replaces its turn. Several -m ask several models at the same time, side
         by side. {{ name }} puts a variable of the notebook into the
-        prompt. Everything after the options is literal text. %chat asks in one
+        prompt, a figure as a picture; -a adds a variable, a file or what lies at
+        a URL after its text. Everything after the options is literal text. %chat asks in one
         line, and alone it says where one stands. The result is the answer:
         it is in _ and Out, with .text, .usage and more.
         """
@@ -171,7 +150,8 @@ class ChatMagics(Magics):
             fork NAME                go on with a copy
             rename [OLD] NEW         give it another name
             delete NAME --yes        delete it with all its turns
-            export FILE [--force]    write it to a .md, .json, .jsonl or .ipynb file
+            export FILE [--force]    write it to a .md, .json, .jsonl or .ipynb file;
+                                     the two of JSON have the pictures of prompts
             import FILE              begin one with what is in such a file
             usage                    requests and tokens by model
             cache clear              forget the answers that --cache would give again
@@ -239,9 +219,15 @@ class ChatMagics(Magics):
             return self._show_again(words + (cell or ""))
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
-        if text.strip():
-            prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
-            return self._ask(prompt, options)
+        try:
+            rows = self._session.settings.number("preview_rows", self._configured())
+            prompt = composed(text, options, scope, int(rows))
+        except KeyboardInterrupt:
+            message = "Stopped; nothing was sent."
+            raise Stopped(message) from None
+        options.system = prompt.system
+        if prompt.text.strip():
+            return self._ask(prompt.text, options, prompt.parts)
         if cell is not None:
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
@@ -267,12 +253,14 @@ class ChatMagics(Magics):
             raise UsageError(message)
         return options, words
 
-    def _ask(self, prompt: str, options: argparse.Namespace) -> Answer | Comparison | None:
+    def _ask(
+        self, prompt: str, options: argparse.Namespace, parts: tuple[Part, ...] = ()
+    ) -> Answer | Comparison | None:
         result: Answer | Comparison
         if len(options.models) > 1:
-            result, failure = self._session.compare(prompt, options)
+            result, failure = self._session.compare(prompt, options, parts)
         else:
-            result, failure = self._session.ask(prompt, options)
+            result, failure = self._session.ask(prompt, options, parts)
         if options.out:
             self.shell.user_ns[options.out] = result
         if failure is not None:
@@ -357,10 +345,6 @@ def _refuse_no_time(timeout_s: float | None) -> None:
     if timeout_s is not None and not timeout_s > 0:
         message = f"--timeout {timeout_s:g} is no number of seconds to wait"
         raise UsageError(message)
-
-
-def _value(expression: str, scope: dict[str, Any]) -> Any:
-    return eval(compile(expression, "<prompt>", "eval"), scope)  # noqa: S307  # the user's own code
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -212,7 +212,7 @@ class Answer:
     until something arrived. ``request`` is what was sent, without keys, and
     ``attempt`` counts the requests, of which the last gave the answer;
     ``activity`` is what goes on where no text is to be expected, such as
-    ``making a picture``.
+    ``making a picture``. ``notes`` is what its card says of how it came to be.
     """
 
     text: str = ""
@@ -232,6 +232,7 @@ class Answer:
     cached: bool = False
     attempt: int = 1
     activity: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:

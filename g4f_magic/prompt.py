@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .messages import Answer
@@ -12,10 +12,7 @@ from .messages import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .attachments import Attachment
-
-Part: TypeAlias = "str | Attachment"
-"""A text that is not empty, or a picture that stands between two."""
+    from .parts import Part
 
 _AS_IT_STANDS = "--raw sends the text as it stands"
 _NOTHING_SENT = f"nothing was sent; {_AS_IT_STANDS}"

@@ -12,6 +12,7 @@ from .saved import (
     answer_columns,
     read_answer,
     read_images,
+    read_parts,
     read_turn,
     stored,
     stored_if_any,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from .database import Connection
     from .messages import Image
+    from .parts import Part
     from .saved import SavedTurn
 
 _APART = 1 << 20  # between the positions of cells: room for all chats of one execution
@@ -115,8 +117,14 @@ def read_turns(db: Connection, conversation: int, last: int | None = None) -> li
     rows = db.execute(f"{_TURN} {which}", those).fetchall()
     images = read_images(db, f"SELECT answer FROM turns {which}", those)  # noqa: S608  # our own
     compared = _read_compared(db, f"SELECT id FROM turns {which}", those)  # noqa: S608  # our own
+    parts = read_parts(db, f"SELECT id FROM turns {which}", those)  # noqa: S608  # our own
     return [
-        read_turn(row, images.get(row["answer"], ()), compared.get(row["turn"], ()))
+        read_turn(
+            row,
+            images.get(row["answer"], ()),
+            compared.get(row["turn"], ()),
+            parts.get(row["turn"], ()),
+        )
         for row in reversed(rows)
     ]
 
@@ -190,13 +198,30 @@ def update_answer(db: Connection, number: int, columns: dict[str, Any]) -> None:
 def add_pictures(db: Connection, answer: int, images: Sequence[Image]) -> None:
     """Keep the pictures of an answer, each content once for all answers."""
     for place, image in enumerate(images):
-        digest = hashlib.sha256(image.data).digest() if image.data else None
-        if digest is not None:
-            blob = "INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING"
-            db.execute(blob, (digest, image.data))
+        digest = _add_blob(db, image.data) if image.data else None
         shown = (image.media_type, image.url, image.revised_prompt, image.trouble)
         picture = "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)"
         db.execute(picture, (answer, place, digest, *map(stored, shown)))
+
+
+def add_parts(db: Connection, turn_id: int, parts: Sequence[Part]) -> None:
+    """Keep what a prompt is made of, each content once for all prompts and answers."""
+    for place, part in enumerate(parts):
+        row: dict[str, Any] = {"turn": turn_id, "place": place}
+        if isinstance(part, str):
+            row["text"] = stored(part)
+        else:
+            names = {"media_type": part.media_type, "name": part.name, "note": part.note}
+            row |= {column: stored(text) for column, text in names.items()}
+            row |= {"kind": part.kind, "blob": _add_blob(db, part.data)}
+        insert(db, "parts", row)
+
+
+def _add_blob(db: Connection, data: bytes) -> bytes:
+    """Keep a content where it is not yet kept, and return its hash."""
+    digest = hashlib.sha256(data).digest()
+    db.execute("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, data))
+    return digest
 
 
 def spend(db: Connection, turn_id: int, answer: Answer) -> None:

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .messages import Answer, Compared, Image, ToolCall, Usage
+from .parts import Attachment
 from .secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .database import Connection, Row
+    from .parts import Content, Part
 
 Text: TypeAlias = str | bytes
 """A text in the database: bytes where it has halves of surrogate pairs, which UTF-8 has not."""
@@ -38,6 +40,7 @@ class SavedTurn:
     answer: Answer | None = None
     error: str = ""
     compared: tuple[Compared, ...] = ()
+    parts: tuple[Part, ...] = ()
     id: int = 0
     created_at: float = 0.0
 
@@ -55,10 +58,10 @@ class TurnOutline:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the next prompt continues: pairs of a prompt and the text of its answer."""
+    """What the next prompt continues: pairs of a prompt's content and its answer's text."""
 
     system: str = ""
-    said: tuple[tuple[str, str], ...] = ()
+    said: tuple[tuple[Content, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,12 @@ def read_answer(row: Row, images: Sequence[Image]) -> Answer:
     )
 
 
-def read_turn(row: Row, images: Sequence[Image], compared: Sequence[Compared] = ()) -> SavedTurn:
+def read_turn(
+    row: Row,
+    images: Sequence[Image],
+    compared: Sequence[Compared] = (),
+    parts: Sequence[Part] = (),
+) -> SavedTurn:
     """Return the turn of a row of ``turns`` joined with that of its answer."""
     return SavedTurn(
         prompt=text_of(row["prompt"]),
@@ -177,6 +185,7 @@ def read_turn(row: Row, images: Sequence[Image], compared: Sequence[Compared] = 
         answer=None if row["answer"] is None else read_answer(row, images),
         error=text_of(row["error"] or ""),
         compared=tuple(compared),
+        parts=tuple(parts),
         id=row["turn"],
         created_at=row["created_at"],
     )
@@ -202,6 +211,22 @@ def read_images(db: Connection, answers: str, values: Sequence[Any]) -> dict[int
         image = Image(row["content"] or b"", *map(text_of, shown))
         images.setdefault(row["answer"], []).append(image)
     return images
+
+
+def read_parts(db: Connection, turns: str, values: Sequence[Any]) -> dict[int, list[Part]]:
+    """Return the parts by turn, in order, of those turns that a SELECT names and that have some."""
+    parts: dict[int, list[Part]] = {}
+    those = "SELECT * FROM parts LEFT JOIN blobs ON blobs.hash = parts.blob WHERE turn"
+    for row in db.execute(f"{those} IN ({turns}) ORDER BY turn, place", values):
+        parts.setdefault(row["turn"], []).append(_part(row))
+    return parts
+
+
+def _part(row: Row) -> Part:
+    if row["blob"] is None:
+        return text_of(row["text"])
+    media_type, name, note = (text_of(row[column]) for column in ("media_type", "name", "note"))
+    return Attachment(row["kind"], row["content"], media_type, name, note)
 
 
 def _tool_call(values: dict[str, Any]) -> ToolCall:

@@ -109,7 +109,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND NOT EXISTS (SELECT 1 FROM pictures WHERE blob = OLD.blob);
         END""",
     ),
-    # What all models said where several were asked; a turn's answer is one of these.
+    # What all models said where several were asked; a turn's answer is one of these. And what
+    # was sent where that is more than text: each part a text, or a blob and what it is.
     (
         """CREATE TABLE compared (
             turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
@@ -138,6 +139,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND NOT EXISTS (SELECT 1 FROM turns WHERE answer = OLD.answer)
                 AND NOT EXISTS (SELECT 1 FROM cache WHERE answer = OLD.answer)
                 AND NOT EXISTS (SELECT 1 FROM compared WHERE answer = OLD.answer);
+        END""",
+        """CREATE TABLE parts (
+            turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            kind TEXT,
+            media_type TEXT,
+            name TEXT,
+            note TEXT,
+            blob BLOB REFERENCES blobs,
+            text TEXT,
+            PRIMARY KEY (turn, place)
+        )""",
+        "CREATE INDEX parts_of_blob ON parts (blob)",
+        "DROP TRIGGER picture_lets_go",
+        """CREATE TRIGGER picture_lets_go AFTER DELETE ON pictures WHEN OLD.blob IS NOT NULL BEGIN
+            DELETE FROM blobs WHERE hash = OLD.blob
+                AND NOT EXISTS (SELECT 1 FROM pictures WHERE blob = OLD.blob)
+                AND NOT EXISTS (SELECT 1 FROM parts WHERE blob = OLD.blob);
+        END""",
+        """CREATE TRIGGER part_lets_go AFTER DELETE ON parts WHEN OLD.blob IS NOT NULL BEGIN
+            DELETE FROM blobs WHERE hash = OLD.blob
+                AND NOT EXISTS (SELECT 1 FROM pictures WHERE blob = OLD.blob)
+                AND NOT EXISTS (SELECT 1 FROM parts WHERE blob = OLD.blob);
         END""",
     ),
 )

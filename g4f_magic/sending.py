@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .conversation import with_history
 from .messages import Compared
 from .options import request_fields, way_options
+from .parts import notes
 
 if TYPE_CHECKING:
     import argparse
@@ -69,6 +70,7 @@ class Sender:
         messages, keeping = self._messages(turn, options)
         keep = keeping.begin if keeping else None
         call, remember = self._start(target, messages, {}, options, keep)
+        call.note(*notes(turn.parts))
         return call, [keeping.finish, remember] if keeping else [remember]
 
     def send_all(
@@ -98,6 +100,7 @@ class Sender:
         ends = []
         for one, target in zip(asked, targets, strict=True):
             calls[one.label], end = self._start(target, messages, one.fields, options, keep)
+            calls[one.label].note(*notes(turn.parts))
             ends.append(end)
         all_started.set()
         return calls, ends, keeping

@@ -17,7 +17,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .call import Call
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
     from .messages import Answer, Compared
     from .model_info import ModelInfo
+    from .parts import Part
 
 
 _NAMES_WITHIN_S = 0.3  # while somebody types
@@ -71,10 +72,16 @@ class Session:
             self._chats[notebook] = open_chats(keeper, notebook, cell)
         return self._chats[notebook]
 
-    def ask(self, prompt: str, options: argparse.Namespace) -> tuple[Answer, BaseException | None]:
-        """Send a prompt, draw the answer, keep both; return it, and why it ended early."""
+    def ask(
+        self, prompt: str, options: argparse.Namespace, parts: Sequence[Part] = ()
+    ) -> tuple[Answer, BaseException | None]:
+        """Send a prompt, draw the answer, keep both; return it, and why it ended early.
+
+        ``parts`` is what to send where that is more than the prompt's text.
+        """
         with Interrupts() as stop:
-            answer, failure = self._converse(prompt, options, stop)
+            turn = self._turn(prompt, options, parts)
+            answer, failure = self._converse(turn, options, stop)
         self._latest = answer
         self._tell_news()
         if failure is None and stop.arrived:
@@ -83,14 +90,15 @@ class Session:
         return answer, failure
 
     def compare(
-        self, prompt: str, options: argparse.Namespace
+        self, prompt: str, options: argparse.Namespace, parts: Sequence[Part] = ()
     ) -> tuple[Comparison, BaseException | None]:
         """Send a prompt to several models, draw all answers, and keep them.
 
         Return them, and why that ended early: an error only where not one model answered.
         """
         with Interrupts() as stop:
-            comparison, failure = self._converse_with_all(prompt, options, stop)
+            turn = self._turn(prompt, options, parts)
+            comparison, failure = self._converse_with_all(turn, options, stop)
         self._latest = comparison.kept
         self._tell_news()
         if stop.arrived:
@@ -192,13 +200,16 @@ class Session:
         for keeper in self._keepers.values():
             keeper.close()
 
+    def _turn(self, prompt: str, options: argparse.Namespace, parts: Sequence[Part]) -> Turn:
+        cell = self.front_end.cell()
+        return Turn(prompt, self._system(options), options.new, cell, parts=tuple(parts))
+
     def _converse(
-        self, prompt: str, options: argparse.Namespace, stop: Interrupts
+        self, turn: Turn, options: argparse.Namespace, stop: Interrupts
     ) -> tuple[Answer, BaseException | None]:
         """Send the turn and draw its answer; return it, and the error that ended it."""
         from .display.card import follow
 
-        turn = Turn(prompt, self._system(options), options.new, self.front_end.cell())
         call, ends = self._sender.send(turn, options)
         answer = follow(call, self._screen.card(turn, options, stop), stop)
         if turn.cell is not None and not options.quiet:
@@ -208,14 +219,13 @@ class Session:
         return answer, call.failure
 
     def _converse_with_all(
-        self, prompt: str, options: argparse.Namespace, stop: Interrupts
+        self, turn: Turn, options: argparse.Namespace, stop: Interrupts
     ) -> tuple[Comparison, BaseException | None]:
         """Send the turn to all models, draw and keep their answers; return what they came to."""
         from .compare import Comparison
         from .display.compare import execution, follow_all
         from .listing_cache import ListingCache, default_path
 
-        turn = Turn(prompt, self._system(options), options.new, self.front_end.cell())
         calls, ends, keeping = self._sender.send_all(turn, options)
         view = self._screen.columns(turn, calls, options, stop)
         compared = follow_all(calls, view, stop, ListingCache(default_path()).prices)

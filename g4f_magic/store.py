@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from .cache import AnswerCache
 from .database import BUSY_S, Database, MemoryDatabase
 from .messages import Compared
+from .parts import content
 from .rows import (
     add_answers,
+    add_parts,
     add_pictures,
     answers_of,
     choose,
@@ -34,6 +36,7 @@ from .saved import (
     Spent,
     answer_columns,
     read_outline,
+    read_parts,
     stored,
     stored_if_any,
     text_of,
@@ -124,6 +127,7 @@ class Store:
         for place, (one, told) in enumerate(zip(compared, turn.compared, strict=True)):
             column = {"turn": number, "place": place, "answer": one, "label": stored(told.label)}
             insert(db, "compared", column)
+        add_parts(db, number, turn.parts)
         return number
 
     def grow(self, turn_id: int, answer: Answer, compared: Sequence[Compared] = ()) -> None:
@@ -193,12 +197,19 @@ class Store:
                 between,
             ).fetchone()
             said = db.execute(
-                "SELECT prompt, text FROM turns JOIN answers ON answers.id = turns.answer"
+                "SELECT turns.id, position, prompt, text"
+                " FROM turns JOIN answers ON answers.id = turns.answer"
                 " WHERE conversation = ? AND position >= ? AND position < ? AND text <> ''"
                 " ORDER BY position DESC LIMIT ?",
                 (*between, -1 if last is None else last),
             ).fetchall()
-        pairs = tuple((text_of(prompt), text_of(text)) for prompt, text in reversed(said))
+            first = said[-1]["position"] if said else end
+            turns = "SELECT id FROM turns WHERE conversation = ? AND position >= ? AND position < ?"
+            parts = read_parts(db, turns, (conversation, first, end))
+        pairs = tuple(
+            (content(parts[number]) if number in parts else text_of(prompt), text_of(text))
+            for number, _, prompt, text in reversed(said)
+        )
         return History(text_of(system[0]) if system else "", pairs)
 
     def turns(self, notebook: str, name: str, *, last: int | None = None) -> list[SavedTurn]:
@@ -261,6 +272,14 @@ class Store:
                 "INSERT INTO compared (turn, place, answer, label)"
                 " SELECT new.id, place, compared.answer, label FROM compared"
                 " JOIN turns AS old ON old.id = compared.turn"
+                " JOIN turns AS new ON new.position = old.position"
+                " WHERE old.conversation = ? AND new.conversation = ?",
+                (conversation, forked),
+            )
+            db.execute(
+                "INSERT INTO parts (turn, place, kind, media_type, name, note, blob, text)"
+                " SELECT new.id, place, kind, media_type, name, note, blob, text FROM parts"
+                " JOIN turns AS old ON old.id = parts.turn"
                 " JOIN turns AS new ON new.position = old.position"
                 " WHERE old.conversation = ? AND new.conversation = ?",
                 (conversation, forked),

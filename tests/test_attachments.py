@@ -25,7 +25,7 @@ from PIL import Image as Pillow
 from support.api_schema import check_chat
 from support.byteserver import ByteServer, reply
 
-from g4f_magic.attachments import LARGEST_BYTES, Attachment, attachments, pictures
+from g4f_magic.attachments import LARGEST_BYTES, attachments, pictures
 from g4f_magic.errors import G4FError, UsageError
 from g4f_magic.image_bytes import media_type, pixels
 from g4f_magic.messages import Answer, Image
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.byteserver import Exchange
+
+    from g4f_magic.parts import Attachment
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 

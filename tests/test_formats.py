@@ -19,12 +19,15 @@ from g4f_magic.errors import UsageError
 from g4f_magic.formats import Kind, archive, exported, imported, kind_of, load, save, shown
 from g4f_magic.magics import ChatMagics
 from g4f_magic.messages import Answer, Compared, Image, State, ToolCall, Usage
+from g4f_magic.parts import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from support.byteserver import ByteServer, Exchange
+
+    from g4f_magic.parts import Part
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OPTIONS = {
@@ -80,6 +83,23 @@ ANSWERS_WITH_PICTURES = st.builds(
 )
 
 
+NAMED = st.sampled_from(["", "fig", "a.csv"])
+PARTS = st.lists(
+    TEXTS.filter(bool)
+    | st.builds(Attachment, st.just("image"), st.just(PNG), st.just("image/png"), NAMED, TEXTS)
+    | st.builds(Attachment, st.just("audio"), st.just(b"ID3"), st.just("audio/mpeg"), NAMED)
+    | st.builds(Attachment, st.just("file"), st.just(b"%PDF-"), st.just("application/pdf"), NAMED)
+    | st.builds(
+        Attachment,
+        st.just("text"),
+        TEXTS.map(str.encode),
+        st.sampled_from(["text/plain", "text/markdown"]),
+        NAMED,
+    ),
+    max_size=3,
+).map(tuple)
+
+
 def conversations(answers: st.SearchStrategy[Answer]) -> st.SearchStrategy[Conversation]:
     """Conversations of one turn or more, of which the last has an answer with text."""
     turns = st.builds(
@@ -133,22 +153,26 @@ def refusal(data: bytes | str, kind: str) -> str:
     return str(caught.value)
 
 
-@given(conversations(ANSWERS_WITH_PICTURES))
-def test_an_archive_loses_nothing(conversation: Conversation) -> None:
+@given(conversations(ANSWERS_WITH_PICTURES), PARTS)
+def test_an_archive_loses_nothing(conversation: Conversation, parts: tuple[Part, ...]) -> None:
     """Who moves to another machine would lose what the archive forgets."""
+    conversation.turns[-1].parts = parts
     again = back(exported(conversation, "json"), "json")
     assert (again.name, told(again)) == (conversation.name, told(conversation))
+    assert again.turns[-1].parts == parts
 
 
 def test_no_field_of_an_answer_is_forgotten() -> None:
     """A field that comes with a later version must be kept, or left out on purpose."""
-    left_out = {"request", "waiting", "parsed", "activity"}
+    left_out = {"request", "waiting", "parsed", "activity", "notes"}
     kept = {"text", "state", "images", "tool_calls", "usage", *archive._PLAIN}  # noqa: SLF001
     assert {field.name for field in fields(Answer)} - left_out == kept
-    turn = {"prompt", "system", "starts_afresh", "cell", "answer", "compared"}
+    turn = {"prompt", "system", "starts_afresh", "cell", "answer", "compared", "parts"}
     assert {field.name for field in fields(Turn)} == turn
     image = {"data", "media_type", "url", "revised_prompt", "trouble"}
     assert {field.name for field in fields(Image)} == image
+    part = {"kind", "data", "media_type", "name", "note"}
+    assert {field.name for field in fields(Attachment)} == part
     assert {field.name for field in fields(ToolCall)} == {"id", "name", "arguments", "after"}
     assert {field.name for field in fields(Usage)} == {"tokens_in", "tokens_out", "raw"}
 
@@ -167,10 +191,13 @@ def test_markdown_keeps_every_word(conversation: Conversation) -> None:
     assert (again.name, said(again)) == (conversation.name, said(conversation))
 
 
-@given(conversations(ANSWERS))
+@given(conversations(ANSWERS), PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_imported_is_exported_the_same(kind: Kind, conversation: Conversation) -> None:
+def test_what_was_imported_is_exported_the_same(
+    kind: Kind, conversation: Conversation, parts: tuple[Part, ...]
+) -> None:
     """A file that changes with every round trip loses a little each time."""
+    conversation.turns[-1].parts = parts
     once = exported(conversation, kind)
     assert exported(imported(once, f"talk.{kind}", OPTIONS), kind) == once
 
@@ -187,6 +214,17 @@ def test_jsonl_has_what_would_be_sent(conversation: Conversation) -> None:
     assert [*talked, {"role": "user", "content": "next"}] == [
         message for message in sent if message["role"] != "system"
     ]
+
+
+def test_a_file_to_read_has_a_placeholder_where_a_picture_stood() -> None:
+    """A page of base64 cannot be read, and what is in a notebook is seen by whoever gets it."""
+    parts = ("See ", Attachment("image", PNG, "image/png", "fig"))
+    turn = Turn("See ‹picture: fig›", answer=Answer(text="A"), parts=parts)
+    for kind in ("md", "ipynb"):
+        data = exported(talk(turn), kind)
+        assert "‹picture: fig›" in data.decode()
+        assert b"iVBOR" not in data
+        assert back(data, kind).turns[0].parts == ()
 
 
 def test_jsonl_is_as_openai_describes_it() -> None:
@@ -507,6 +545,7 @@ def test_a_jsonl_cut_off_within_a_line_is_refused() -> None:
 TURN = '{\n "g4f_magic": 1,\n "turns": [\n  {"prompt": "a"},\n  '
 DEEP = '{"a": ' * 99 + "1" + "}" * 99
 MESSAGE = '{"messages": [{"role": "user", "content": "a"}]}\n'
+ELSEWHERE = '{"type": "image_url", "image_url": {"url": "https://a.example/b"}}'
 REFUSED = {
     "no JSON": ("json", '[\n1,\n"a', "line 3, column 1: it is not JSON: Unterminated"),
     "a constant": ("json", "[NaN]", "NaN is no number"),
@@ -555,7 +594,19 @@ REFUSED = {
     "no content": ("json", '[{"role": "user"}]', "column 2: [0] has no 'content'"),
     "a picture": (
         *("json", '[{"role": "user", "content": [{"type": "image_url"}]}]'),
-        "[0].content[0] is no text; other parts of a message cannot be imported",
+        "[0].content[0] is neither text nor data that can be sent",
+    ),
+    "a picture elsewhere": (
+        *("json", f'[{{"role": "user", "content": [{ELSEWHERE}]}}]'),
+        "[0].content[0] is neither text nor data that can be sent",
+    ),
+    "a picture as a system prompt": (
+        *("json", '[{"role": "system", "content": [{"type": "image_url"}]}]'),
+        "[0].content[0] is no text; only prompts can have other parts",
+    ),
+    "an odd part": (
+        *("json", TURN + '{"prompt": "b", "parts": [{"kind": "text", "data": "/w=="}]}]}'),
+        "turns[1].parts[0] is nothing that can be sent",
     ),
     "an answer first": (
         *("jsonl", MESSAGE + MESSAGE.replace("user", "assistant")),

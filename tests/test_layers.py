@@ -29,7 +29,10 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "image_bytes", "messages", "model_info", "prices", "secret", "service", "version"),
+    (
+        *("errors", "image_bytes", "messages", "model_info", "parts", "prices", "secret"),
+        *("service", "version"),
+    ),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
@@ -39,8 +42,8 @@ LAYERS = (
         *("rows", "saved", "schema", "store"),
     ),
     (
-        *("adoption", "attachments", "cached", "chats", "conversation", "drawn", "frames"),
-        *("prompt", "tools", "values"),
+        *("adoption", "attachments", "cached", "chats", "composing", "conversation", "drawn"),
+        *("frames", "prompt", "tools", "values"),
     ),
     ("display.*",),
     (
@@ -48,7 +51,16 @@ LAYERS = (
         *("settings", "settings_file"),
     ),
     (
-        *("candidates", "chat_verbs", "chunk", "compare", "comparison", "completion", "engine"),
+        *(
+            "arguments",
+            "candidates",
+            "chat_verbs",
+            "chunk",
+            "compare",
+            "comparison",
+            "completion",
+            "engine",
+        ),
         *("gather", "grid", "grid_cache", "judge", "screen", "sending", "session", "tab", "warmup"),
     ),
     ("magics",),
@@ -58,7 +70,7 @@ LAYERS = (
 STRANGERS = {"display.*": ("providers.*",)}
 # Who owns a foreign library, and so translates its errors and bears its changes.
 OWNERS = {
-    "IPython": ("display.*", "magics", "question", "tab"),
+    "IPython": ("arguments", "display.*", "magics", "question", "tab"),
     "anyio": ("pool", "portal", "transport"),
     "distributed": ("chunk",),
     "httpx": ("pool", "transport"),

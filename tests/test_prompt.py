@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.byteserver import stream_script
 
-from g4f_magic.attachments import Attachment
 from g4f_magic.errors import UsageError
 from g4f_magic.messages import Answer, Image
-from g4f_magic.prompt import Part, expand, expand_parts
+from g4f_magic.parts import Attachment, Part
+from g4f_magic.prompt import expand, expand_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,6 +24,7 @@ from support.environment import clean_environment
 from g4f_magic.conversation import Cell, Conversation, Turn
 from g4f_magic.errors import DamagedError, StoreError, UsageError
 from g4f_magic.messages import Answer, Compared, Image, ToolCall, Usage
+from g4f_magic.parts import Attachment
 from g4f_magic.saved import History, SavedTurn, Spent
 from g4f_magic.schema import MIGRATIONS
 from g4f_magic.secret import Secret
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from g4f_magic.messages import Message
+    from g4f_magic.parts import Part
 
 NOTEBOOK = "/home/ada/Analysis.ipynb"
 CONTENT = b"\x89PNG not really"
+PARTS = (
+    "Half \ud83d of",
+    Attachment("image", CONTENT, "image/png", "fig", "scaled down"),
+    Attachment("text", b"a,b", "text/plain", "n\udc80.csv"),
+)
 WHOLE = Answer(
     text="Hello **there**",
     reasoning="They greet me",
@@ -125,6 +132,7 @@ class Conversations(RuleBasedStateMachine):
         system=st.none() | st.sampled_from(["", "Be brief", "Be \ud83d"]),
         starts_afresh=st.booleans(),
         answer=st.none() | st.sampled_from(["", "Yes", "No\x00\udc80"]),
+        parts=st.sampled_from([(), PARTS, PARTS[1:2]]),
     )
     def run(  # noqa: PLR0913, PLR0917  # one of each that a turn has
         self,
@@ -135,6 +143,7 @@ class Conversations(RuleBasedStateMachine):
         system: str | None,
         starts_afresh: bool,  # noqa: FBT001
         answer: str | None,
+        parts: tuple[Part, ...],
     ) -> None:
         """Chat in a cell, or set something without a prompt."""
         self.executions += not is_same_run
@@ -142,7 +151,8 @@ class Conversations(RuleBasedStateMachine):
         store, conversation = self.stores[kernel], self.model.setdefault(name, Conversation(name))
         history = store.history(NOTEBOOK, name, cell, run)
         owner = None if cell is None else Cell(cell, run)
-        turn = Turn(prompt, system=system, starts_afresh=starts_afresh, cell=owner)
+        parts = parts if prompt else ()
+        turn = Turn(prompt, system=system, starts_afresh=starts_afresh, cell=owner, parts=parts)
         conversation.add(turn)
         if not starts_afresh:
             assert as_messages(history, turn) == conversation.messages(turn)
@@ -152,6 +162,7 @@ class Conversations(RuleBasedStateMachine):
             starts_afresh=starts_afresh,
             cell_id=cell,
             execution=None if cell is None else run,
+            parts=parts,
         )
         number = store.begin(NOTEBOOK, name, saved)
         if answer is not None:
@@ -195,14 +206,16 @@ class Conversations(RuleBasedStateMachine):
         """Each conversation has the turns it should have, in order."""
         for name, conversation in self.model.items():
             expected = [
-                (t.prompt, t.system, t.starts_afresh, t.answer and t.answer.text)
+                (t.prompt, t.system, t.starts_afresh, t.answer and t.answer.text, t.parts)
                 for t in conversation.turns
             ]
             found = [
-                (t.prompt, t.system, t.starts_afresh, t.answer and t.answer.text)
+                (t.prompt, t.system, t.starts_afresh, t.answer and t.answer.text, t.parts)
                 for t in self.stores[0].turns(NOTEBOOK, name)
             ]
             assert found == expected
+        used = any(turn.parts for one in self.model.values() for turn in one.turns)
+        assert count(self.stores[0], "blobs") <= 2 * used
 
 
 def as_messages(history: History, turn: Turn) -> list[Message]:
@@ -212,7 +225,7 @@ def as_messages(history: History, turn: Turn) -> list[Message]:
     for prompt, text in history.said:
         messages.append({"role": "user", "content": prompt})
         messages.append({"role": "assistant", "content": text})
-    return [*messages, {"role": "user", "content": turn.prompt}]
+    return [*messages, {"role": "user", "content": turn.content}]
 
 
 TestConversations = Conversations.TestCase
@@ -231,7 +244,7 @@ def test_all_that_is_known_of_an_answer_comes_back(store: Store) -> None:
 
 def test_no_part_of_an_answer_is_forgotten_here() -> None:
     """Guards the test above: a new field of an answer has to be kept, or named here."""
-    passing = {"parsed", "waiting", "activity"}
+    passing = {"parsed", "waiting", "activity", "notes"}
     empty = Answer()
     same = {f.name for f in fields(Answer) if getattr(WHOLE, f.name) == getattr(empty, f.name)}
     assert same - passing == {"state", "cached"}  # which other tests here set
@@ -545,6 +558,20 @@ def test_equal_pictures_are_stored_once_and_go_with_the_last_turn(store: Store) 
     assert [count(store, table) for table in ("pictures", "blobs", "answers")] == [0, 0, 0]
 
 
+def test_what_prompts_and_answers_share_goes_with_the_last_of_them(store: Store) -> None:
+    """A deleted conversation must leave no picture behind, and take none from another."""
+    chat(store, "Hi", parts=PARTS)
+    store.begin("other.ipynb", "main", SavedTurn(prompt="Draw", answer=WHOLE))
+    assert count(store, "blobs") == 2
+    store.delete(NOTEBOOK, "main")
+    assert (count(store, "parts"), count(store, "blobs")) == (0, 1)
+    chat(store, "Hi", parts=PARTS)
+    store.delete("other.ipynb", "main")
+    assert count(store, "blobs") == 2
+    store.undo(NOTEBOOK, "main")
+    assert [count(store, table) for table in ("parts", "pictures", "blobs")] == [0, 0, 0]
+
+
 def test_a_cached_answer_is_whole_until_it_is_forgotten(store: Store) -> None:
     """Running a cell again with the cache on must find what the first run was told."""
     store.cache.remember("key", WHOLE)
@@ -664,16 +691,19 @@ def steps_of(store: Store, action: Callable[[], object]) -> int:
 def test_a_long_conversation_costs_what_a_short_one_does(store: Store, action: str) -> None:
     """The thousandth turn must not wait for all those before it to be read."""
 
+    def history() -> History:
+        return store.history(NOTEBOOK, "main", last=5)
+
     def act() -> None:
         if action == "history":
-            store.history(NOTEBOOK, "main", last=5)
+            assert any(isinstance(said, list) for said, _ in history().said)
         else:
             chat(store, "again", "c5" if action == "run again" else None, f"{len(taken)}")
 
     taken: list[int] = []
     for size in (10, 1000):
         for number in range(count(store, "turns") if taken else 0, size):
-            chat(store, "Hi", f"c{number}", "1")
+            chat(store, "Hi", f"c{number}", "1", parts=PARTS if number % 2 else ())
         taken.append(steps_of(store, act))
     assert taken[1] <= taken[0] * 1.5
 

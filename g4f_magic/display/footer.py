@@ -41,7 +41,7 @@ def _size(answer: Answer, text: str) -> str:
 
 
 def footer(answer: Answer) -> str:
-    """Return the true figures of an answer that ended: nothing estimated."""
+    """Return the true figures of an answer that ended, nothing estimated, then its notes."""
     figures = []
     if answer.cached:
         figures.append("cached")
@@ -55,7 +55,7 @@ def footer(answer: Answer) -> str:
         sides = ((answer.usage.tokens_in, "in"), (answer.usage.tokens_out, "out"))
         counts = [f"{count} {side}" for count, side in sides if count is not None]
         figures += [", ".join(counts)] if counts else []
-    return " · ".join(figures)
+    return " · ".join([*figures, *answer.notes])
 
 
 def tokens_a_second(answer: Answer) -> float | None:

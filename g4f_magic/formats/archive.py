@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ..conversation import Conversation, Turn
 from ..messages import Answer, Compared, Image, State, ToolCall, Usage
+from ..parts import Attachment, Kind
 
 if TYPE_CHECKING:
+    from ..parts import Part
     from .reading import Node
 
 FORMAT = 1
@@ -56,6 +58,8 @@ def turn_record(turn: Turn) -> dict[str, Any]:
         record["system"] = turn.system
     if turn.starts_afresh:
         record["starts_afresh"] = True
+    if turn.parts:
+        record["parts"] = [_part_record(part) for part in turn.parts]
     if turn.answer is not None:
         record["answer"] = _whole_record(turn.answer)
     if turn.compared:
@@ -74,7 +78,32 @@ def turn_from(node: Node) -> Turn:
         starts_afresh=node["starts_afresh"].flag(),
         answer=None if answer.value is None else answer_from(answer),
         compared=tuple(_compared_from(one) for one in node["compared"].each()),
+        parts=tuple(_part_from(part) for part in node["parts"].each()),
     )
+
+
+def _part_record(part: Part) -> dict[str, str]:
+    if isinstance(part, str):
+        return {"text": part}
+    texts = {
+        "kind": part.kind,
+        "media_type": part.media_type,
+        "name": part.name,
+        "note": part.note,
+        "data": base64.b64encode(part.data).decode(),
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _part_from(node: Node) -> Part:
+    if text := node["text"].text():
+        return text
+    kind = cast("Kind", node["kind"].one_of(get_args(Kind), ""))
+    names = (node[name].text() for name in ("media_type", "name", "note"))
+    part = Attachment(kind, _data_of(node), *names)
+    if not part.can_be_sent:
+        node.refuse("is nothing that can be sent")
+    return part
 
 
 def _compared_record(one: Compared) -> dict[str, Any]:
@@ -149,12 +178,15 @@ def image_record(image: Image) -> dict[str, str]:
 
 def image_from(node: Node) -> Image:
     """Return the picture of a record."""
+    texts = (node[name].text() for name in ("media_type", "url", "revised_prompt", "trouble"))
+    return Image(_data_of(node), *texts)
+
+
+def _data_of(node: Node) -> bytes:
     try:
-        data = base64.b64decode("".join(node["data"].lines().split()), validate=True)
+        return base64.b64decode("".join(node["data"].lines().split()), validate=True)
     except (binascii.Error, ValueError):  # the latter for what is not ASCII
         node["data"].refuse("is not base64")
-    texts = (node[name].text() for name in ("media_type", "url", "revised_prompt", "trouble"))
-    return Image(data, *texts)
 
 
 def _call_from(node: Node) -> ToolCall:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..conversation import Conversation, Turn
 from ..messages import Answer
+from ..parts import SOUND_TYPES, Attachment, readable
+from ..providers.pictures import data_in
 
 if TYPE_CHECKING:
+    from ..parts import Part
     from .reading import Node, Source
 
 
@@ -53,7 +56,7 @@ def read(document: Node) -> Conversation:
         if role in {"system", "developer"}:
             system = _content(message)
         elif role == "user":
-            turns.append(Turn(_content(message), system=system))
+            turns.append(_asked(message, system))
             system = None
         elif role != "assistant":
             reason = f"is {role[:40]!r}; system, developer, user and assistant can be imported"
@@ -66,7 +69,7 @@ def read(document: Node) -> Conversation:
 
 
 def _messages(turns: list[Turn]) -> list[dict[str, Any]]:
-    messages = []
+    messages: list[dict[str, Any]] = []
     told = system = ""
     for turn in turns:
         system = system if turn.system is None else turn.system
@@ -75,9 +78,42 @@ def _messages(turns: list[Turn]) -> list[dict[str, Any]]:
         if system != told:
             messages.append({"role": "system", "content": system})
             told = system
-        messages.append({"role": "user", "content": turn.prompt})
+        messages.append({"role": "user", "content": turn.content})
         messages.append({"role": "assistant", "content": turn.answer.text})
     return messages
+
+
+def _asked(message: Node, system: str | None) -> Turn:
+    """Return the turn that a message of the user begins."""
+    content = message["content"]
+    parts = [_part(part) for part in content.each()] if isinstance(content.value, list) else []
+    if all(isinstance(part, str) for part in parts):
+        return Turn(_content(message), system=system)
+    return Turn(readable(parts), system=system, parts=tuple(parts))
+
+
+def _part(node: Node) -> Part:
+    kind, part = node["type"].text(), None
+    if kind == "text" and node["text"].value is not None:
+        return node["text"].text()
+    if kind == "image_url":
+        part = Attachment("image", *_held(node["image_url"]["url"]), "")
+    elif kind == "file":
+        name = node["file"]["filename"].text()
+        part = Attachment("file", *_held(node["file"]["file_data"]), name)
+    elif kind == "input_audio":
+        data = data_in(f"data:;base64,{node['input_audio']['data'].text()}")
+        sound = SOUND_TYPES.get(node["input_audio"]["format"].text(), "")
+        part = Attachment("audio", data, sound, "")
+    if part is None or not part.can_be_sent:
+        node.refuse("is neither text nor data that can be sent, and nothing else can be imported")
+    return part
+
+
+def _held(node: Node) -> tuple[bytes, str]:
+    """Return the content of a ``data:`` URI and its media type; of an address nothing."""
+    head, _, rest = node.text().partition(":")
+    return (data_in(rest), rest.partition(";")[0]) if head == "data" else (b"", "")
 
 
 def _content(message: Node) -> str:
@@ -89,5 +125,5 @@ def _content(message: Node) -> str:
         return content.text()
     for part in content.each():
         if part["type"].text() != "text" or part["text"].value is None:
-            part.refuse("is no text; other parts of a message cannot be imported")
+            part.refuse("is no text; only prompts can have other parts")
     return "".join(part["text"].text() for part in content.each())

@@ -74,7 +74,7 @@ def _chat_cell(name: str, turn: Turn) -> dict[str, Any]:
     cell = _code_cell(name, source)
     meant = _Asked(turn.prompt, turn.system, turn.starts_afresh)
     if list(_asked(source, _WRITTEN_OPTIONS)) != [meant]:  # no cell can say it to the letter
-        cell["metadata"]["g4f_magic"] = archive.turn_record(replace(turn, answer=None))
+        cell["metadata"]["g4f_magic"] = archive.turn_record(replace(turn, answer=None, parts=()))
     if turn.answer is not None:
         facts = {"version": VERSION, **archive.answer_record(turn.answer)}
         cell["outputs"] = [_output(document(turn.answer), facts)]

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..image_bytes import pixels
 from .demo_sums import solved
+from .pictures import data_in
 
 NOTICE = (
     "This is the built-in demo, **not a language model**. For real answers set `OPENAI_API_KEY` "
@@ -161,10 +163,10 @@ def _picture(source: Any) -> str:
     url = str(source.get("url") if isinstance(source, Mapping) else source)
     if not url.startswith("data:"):
         return "by its address"
-    head, _, payload = url.removeprefix("data:").partition(",")
-    size_bytes = len(payload) * 3 // 4 - payload[-2:].count("=")
-    size = f"{size_bytes / 1000:.1f} KB" if size_bytes >= 1000 else f"{size_bytes} bytes"  # noqa: PLR2004
-    return f"{head.partition(';')[0] or 'unknown type'}, {size}"
+    kind, data = re.split("[;,]", url.removeprefix("data:"))[0], data_in(url)
+    sides = "×".join(map(str, pixels(data) or ()))
+    size = f"{len(data) / 1000:.1f} KB" if len(data) >= 1000 else f"{len(data)} bytes"  # noqa: PLR2004
+    return ", ".join(filter(None, (kind or "unknown type", sides, size)))
 
 
 def _thoughts(heard: Heard) -> list[str]:

@@ -20,6 +20,13 @@ def last_prompt(messages: Sequence[Message]) -> str:
     return plain_text(said[0].get("content")) if said else ""
 
 
+def last_media(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return what the last message of the user has besides text."""
+    contents = (message.get("content") for message in _last_said(messages))
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return [part for part in parts if isinstance(part, dict) and part.get("type") != "text"]
+
+
 def without_history(messages: Sequence[Message]) -> list[Message]:
     """Return the system prompt and the last message of the user."""
     return [*(one for one in messages if one.get("role") in _SYSTEM), *_last_said(messages)]

@@ -14,7 +14,7 @@ from ..messages import Event, Message, Sent
 from ..portal import run_outside
 from ..secret import Secret
 from ..transport import READ_TIMEOUT_S, Proxies, Request, TlsSetting
-from .history import last_prompt, without_history, without_system
+from .history import last_media, last_prompt, without_history, without_system
 from .media import media_parts, with_parts
 from .refusals import is_hopeless
 from .replies import models_listed, replied
@@ -105,7 +105,7 @@ class OpenaiTemplate:
             names = await cls.list_models(key, base, timeout, proxy=proxy, headers=headers)
             model = cls._first_model(names, prompt)
         if prompt is None and model in cls.image_models:
-            prompt = last_prompt(messages)
+            prompt, parts = last_prompt(messages), [*parts, *last_media(messages)]
         sampling = {"temperature": temperature, "max_tokens": max_tokens, "top_p": top_p}
         fields = told_fields({**params, **sampling, "stop": stop}, extra_parameters, extra_data)
         if prompt is None:
