@@ -312,7 +312,7 @@ def test_a_scheduler_that_goes_away_costs_only_what_is_missing(
         service.free.clear()
 
         def close() -> None:
-            server.wait_for(lambda: service.open == 8, IN_SECONDS)
+            server.wait_for(lambda: service.open > 0, IN_SECONDS)
             cluster.close()
 
         helper = in_background(close)
