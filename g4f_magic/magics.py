@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .compare import Comparison
     from .display.listing import Displayed
+    from .tools import Tool
 
 
 @magics_class
@@ -69,6 +70,8 @@ class ChatMagics(Magics):
     @argument("--last", type=int, metavar="N", help="send only the last N turns")
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
+    @argument("--tools", action="append", metavar="NAME,…", help="functions the model may call")
+    @argument("--max-rounds", type=int, metavar="N", default=8, help="of calls and answers (8)")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
@@ -211,6 +214,7 @@ class ChatMagics(Magics):
         text = words if body is None else "\n".join(filter(None, (words, body)))
         if text.strip():
             prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
+            options.tools = _tools(options, scope)
             return self._ask(prompt, options)
         if cell is not None:
             message = "the prompt is empty"
@@ -309,6 +313,21 @@ def _takes_value() -> dict[str, bool]:
     """Return of each option of `%%chat` whether a value follows it."""
     actions = ChatMagics.chat.parser._actions  # noqa: SLF001  # argparse lists them nowhere else
     return {name: action.nargs != 0 for action in actions for name in action.option_strings}
+
+
+def _tools(options: argparse.Namespace, scope: dict[str, Any]) -> tuple[Tool, ...]:
+    """Return the functions that the model may call."""
+    if not options.tools:
+        return ()
+    from .tools import find_tools
+
+    if options.max_rounds < 1:
+        message = f"--max-rounds {options.max_rounds} is no number of rounds"
+        raise UsageError(message)
+    if len(options.models) > 1:
+        message = "--tools takes one model, since functions may change things"
+        raise UsageError(message, hint="leave out all -m but one")
+    return find_tools(options.tools, scope)
 
 
 def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Namespace:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .chats import Chats, Keeping
     from .compare import Comparison
+    from .display.card import Card
     from .display.compare import View
     from .display.listing import Displayed
     from .display.models import ModelList
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
     from .messages import Answer, Compared
     from .model_info import ModelInfo
+    from .rounds import Rounds
 
 
 class Stopped(KeyboardInterrupt):
@@ -180,13 +182,34 @@ class Session:
         from .display.card import follow
 
         turn = Turn(prompt, options.system, options.new, self.front_end.cell())
-        call, ends = self._sender.send(turn, options)
-        answer = follow(call, self._screen.card(turn, options, stop), stop)
+        card = self._screen.card(turn, options, stop)
+        call: Call | Rounds
+        if options.tools:
+            call, ends = self._sender.send_rounds(turn, options)
+            answer = self._call_tools(call, card, options, stop)
+        else:
+            call, ends = self._sender.send(turn, options)
+            answer = follow(call, card, stop)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
         for end in ends:
             end(answer, call.failure)
         return answer, call.failure
+
+    def _call_tools(
+        self, rounds: Rounds, card: Card, options: argparse.Namespace, stop: Interrupts
+    ) -> Answer:
+        """Draw the rounds, and let the model call functions of the notebook between them."""
+        from .calling import Caller
+
+        aside = self._screen.aside(options)
+        is_asking = self.settings.get("confirm_tools") == "on"
+        run_alone = self._screen.run_alone
+        caller = Caller(options.tools, stop, aside.hold, run_alone, is_asking=is_asking)
+        try:
+            return rounds.converse(caller, card, stop)
+        finally:
+            aside.show()
 
     def _converse_with_all(
         self, prompt: str, options: argparse.Namespace, stop: Interrupts

@@ -22,6 +22,7 @@ KEYS = {
     "provider": _Key("who is asked where no option says it", variable="G4F_PROVIDER"),
     "model": _Key("which model is asked where no option says it", variable="G4F_MODEL"),
     "cache": _Key("answer the very same request from the cache", "off", values=("on", "off")),
+    "confirm_tools": _Key("ask before each call of a tool", "off", values=("on", "off")),
     "replay": _Key("how a cached answer comes", "instant", values=("instant", "live")),
 }
 _SECRET = "G4F_API_KEY"  # noqa: S105  # the name of a variable

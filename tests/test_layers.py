@@ -38,10 +38,11 @@ LAYERS = (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
     ),
-    ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
+    ("adoption", "cached", "chats", "conversation", "prompt"),
+    ("calling", "docstrings", "forms", "hints", "reentry", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "question", "settings"),
-    ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),
+    ("chat_verbs", "compare", "rounds", "screen", "sending", "session", "warmup"),
     ("magics",),
     ("__init__",),
 )
@@ -54,6 +55,7 @@ OWNERS = {
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
+    "nest_asyncio2": ("reentry",),
     "sqlite3": ("database",),
 }
 HEAVY = ("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "pydantic", "sqlite3", "ssl")
