@@ -101,6 +101,8 @@ class Interrupts:
         """While entered, ``KeyboardInterrupt`` is raised: for code that is not ours."""
         self._is_raising = True
         try:
+            if self.arrived:  # between two steps
+                raise KeyboardInterrupt
             yield
         finally:
             self._is_raising = False
