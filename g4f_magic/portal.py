@@ -93,7 +93,8 @@ class Interrupts:
         """Do what SIGINT does; from any thread."""
         if not self.arrived:
             self.arrived, self._arrived_at = True, time.monotonic()
-        if self._is_raising and threading.current_thread() is not threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if self._is_raising and self._previous is not None and not is_main:
             _signal_main_thread()
 
     @contextmanager

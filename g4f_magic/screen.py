@@ -49,7 +49,8 @@ class Screen:
         from .display.aside import Aside
 
         clears = not (options.quiet or self._front_end.is_terminal)
-        return Aside(clears=clears and self._front_end.is_whole_cell())
+        clears = clears and self._front_end.is_whole_cell()
+        return Aside(self._shell.display_pub, clears=clears)
 
     def run_alone(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Return what a coroutine gives, run as IPython runs cells with ``await``."""

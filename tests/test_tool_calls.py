@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
 NOTEBOOK = '''
-import asyncio, time
+import asyncio, sys, time
+from IPython.display import clear_output, display
 done = []
 
 def weather(city: str, days: int = 1) -> str:
@@ -33,8 +34,12 @@ def weather(city: str, days: int = 1) -> str:
 def broken():
     raise LookupError("no <b>such</b> thing")
 
-def chatty():
+def chatty(again: bool = False):
     print("printed by chatty")
+    print("and warned", file=sys.stderr)
+    shown = display({"text/plain": "first"}, raw=True, display_id=True)
+    shown.update({"text/plain": "<Image>", "image/png": "AAAA"}, raw=True)
+    clear_output()
     return {"ok": True}
 
 def endless():
@@ -351,9 +356,14 @@ def test_a_later_turn_gets_the_text_and_not_the_calls(
 
 def test_what_a_function_prints_stays_in_the_cell(ask: Any) -> None:
     """The card clears the cell at its end; what the user's code shows is not its to clear."""
-    server, run = ask(Said("", (("chatty", {}),)), Said("Done."), tools="chatty")
-    assert run.text == "printed by chatty\n"
-    assert results_in(server) == ['{"ok": true}']
+    calls: Calls = (("chatty", {}), ("chatty", {"again": True}))
+    server, run = ask(Said("", calls), Said("Done."), tools="chatty")
+    document, *shown = [output.get("text") or output["data"] for output in run.outputs]
+    assert "Done." in document["text/markdown"]
+    picture = {"text/plain": "<Image>", "image/png": "AAAA"}
+    said = ["printed by chatty\n", "and warned\n"]
+    assert shown == [*said, picture, *said, picture]
+    assert results_in(server) == ['{"ok": true}'] * 2
 
 
 def test_a_result_cannot_break_out_of_its_block(ask: Any) -> None:
