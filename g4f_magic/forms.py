@@ -87,8 +87,10 @@ class Choice:
     meanings: tuple[tuple[Any, Any], ...]
 
     def schema(self) -> Schema:
-        """Return the values."""
-        return {"enum": [value for value, _ in self.meanings]}
+        """Return the values, and their type if they have one: Gemini asks for it."""
+        kinds = {type(value) for value, _ in self.meanings}
+        known = Scalar(kinds.pop()).schema() if len(kinds) == 1 else {}
+        return {**known, "enum": [value for value, _ in self.meanings]}
 
     def read(self, value: Any, where: str) -> Any:
         """Return what the value stands for."""

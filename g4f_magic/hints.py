@@ -18,7 +18,6 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 from uuid import UUID
 
@@ -129,7 +128,8 @@ def _form_of_class(hint: Any, within: tuple[Any, ...]) -> Form | None:
         return Model(hint)
     if dataclasses.is_dataclass(hint):
         return _dataclass_form(hint, (*within, hint))
-    return _typed_dict_form(hint, (*within, hint)) if is_typeddict(hint) else None
+    is_typed_dict = issubclass(hint, dict) and hasattr(hint, "__required_keys__")
+    return _typed_dict_form(hint, (*within, hint)) if is_typed_dict else None
 
 
 def _dataclass_form(kind: type, within: tuple[Any, ...]) -> Record:
@@ -150,13 +150,13 @@ def _dataclass_form(kind: type, within: tuple[Any, ...]) -> Record:
 
 
 def _typed_dict_form(kind: Any, within: tuple[Any, ...]) -> Record:
-    hints = get_type_hints(kind, include_extras=True)
-    required: frozenset[str] = kind.__required_keys__
-    return Record(
-        {
-            name: Field(form_of(hint, within), name in required, note_of(hint))
-            for name, hint in hints.items()
-        },
-        dict,
-        described(kind.__doc__).text,
-    )
+    fields = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        # Where annotations are strings, __required_keys__ does not know (PEP 655).
+        said = getattr(get_origin(hint), "_name", "")
+        is_required = said == "Required" or (
+            name in kind.__required_keys__ and said != "NotRequired"
+        )
+        inner = get_args(hint)[0] if said in {"Required", "NotRequired"} else hint
+        fields[name] = Field(form_of(inner, within), is_required, note_of(inner))
+    return Record(fields, dict, described(kind.__doc__).text)

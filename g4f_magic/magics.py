@@ -97,8 +97,9 @@ class ChatMagics(Magics):
         replaces its turn. Several -m ask several models at the same time, side
         by side. {{ name }} puts a variable of the notebook into the
         prompt. Everything after the options is literal text. %chat asks in one
-        line, and alone it says where one stands. The result is the answer:
-        it is in _ and Out, with .text, .usage and more.
+        line, and alone it says where one stands. --tools f,g lets the model
+        call functions of the notebook. The result is the answer: it is in _
+        and Out, with .text, .usage and more.
         """
         try:
             return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # all that chat-completions services take
 _LONGEST_RESULT = 32_000  # in characters: some ten thousand tokens
+_JSON = (str, int, float, type(None), list, tuple, dict)
 _UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -90,13 +91,13 @@ def tool_of(function: Any, name: str) -> Tool:
 
 def result_text(value: Any) -> str:
     """Return what a function returned as a model reads it, cut where it gets long."""
-    if isinstance(value, str):
-        text = value
-    else:
-        try:
-            text = json.dumps(value, ensure_ascii=False, default=_plain)
-        except (TypeError, ValueError, RecursionError):
-            text = str(value)
+    plain = value if isinstance(value, _JSON) else _plain(value)
+    try:
+        text = json.dumps(plain, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        text = str(value)
+    if isinstance(plain, str):
+        text = plain
     text = text.encode("utf-8", "replace").decode()
     if len(text) <= _LONGEST_RESULT:
         return text
@@ -155,6 +156,8 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
+    if callable(to_list := getattr(value, "tolist", None)):  # of arrays, their numbers, series
+        return to_list()
     return str(value)
 
 

@@ -38,8 +38,10 @@ LAYERS = (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
     ),
-    ("adoption", "cached", "chats", "conversation", "prompt"),
-    ("calling", "docstrings", "forms", "hints", "reentry", "tools"),
+    (
+        *("adoption", "cached", "calling", "chats", "conversation", "docstrings", "forms"),
+        *("hints", "prompt", "reentry", "tools"),
+    ),
     ("display.*",),
     ("config", "formats.*", "front_end", "options", "question", "settings"),
     ("chat_verbs", "compare", "rounds", "screen", "sending", "session", "warmup"),
@@ -58,7 +60,10 @@ OWNERS = {
     "nest_asyncio2": ("reentry",),
     "sqlite3": ("database",),
 }
-HEAVY = ("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "pydantic", "sqlite3", "ssl")
+HEAVY = (
+    *("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "nest_asyncio2"),
+    *("pydantic", "sqlite3", "ssl"),
+)
 # The kernel has these already; the others of HEAVY wait for the first use of a magic.
 IN_EVERY_KERNEL = ("asyncio", "sqlite3", "ssl")
 

@@ -366,6 +366,18 @@ def test_what_a_function_prints_stays_in_the_cell(ask: Any) -> None:
     assert results_in(server) == ['{"ok": true}'] * 2
 
 
+def test_a_cached_answer_calls_again(notebook: Kernel, ask: Any) -> None:
+    """The cache spares the service; what functions do is asked for each time."""
+    answers = (Said("", (("weather", {"city": "Oslo"}),)), Said("Done."))
+    server, _ = ask(*answers, options="--cache")
+    notebook.run("done.clear()")
+    code = f"%%chat -p {server.url}/v1 -m m --new --tools weather --cache\nhi"
+    run = notebook.run(code)
+    assert len(server.requests) == 2
+    assert notebook.value("done") == [("Oslo", 1)]
+    assert "cached" in run.markdown
+
+
 def test_a_result_cannot_break_out_of_its_block(ask: Any) -> None:
     """What comes from a web page or a file is hostile, too."""
     server, run = ask(Said("", (("hostile", {}),)), Said("Done."), tools="hostile")

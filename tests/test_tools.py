@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
@@ -19,6 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.api_schema import check_chat
+from typing_extensions import NotRequired
+from typing_extensions import TypedDict as ExtendedTypedDict
 
 from g4f_magic.docstrings import described
 from g4f_magic.errors import UsageError
@@ -68,6 +71,13 @@ class Movie(TypedDict, total=False):
     year: int
 
 
+class Book(ExtendedTypedDict):
+    """A book."""
+
+    title: Annotated[str, "as on the cover"]
+    year: NotRequired[int]
+
+
 Metres = NewType("Metres", float)
 T = TypeVar("T")
 
@@ -113,6 +123,8 @@ FITS: list[tuple[Any, Any, Any]] = [
     (Place, {"lat": 1, "lon": 2}, Place(1.0, 2.0)),
     (list[Place], [{"lat": 1, "lon": "2", "tags": ["x"]}], [Place(1.0, 2.0, ["x"])]),
     (Movie, {"year": 1999}, {"year": 1999}),
+    (Book, {"title": "a", "year": 1999}, {"title": "a", "year": 1999}),
+    (Book, {"title": "a"}, {"title": "a"}),
     (Annotated[int, "how many"], 1, 1),
 ]
 
@@ -139,6 +151,7 @@ UNFIT: list[tuple[Any, Any, str]] = [
     (Place, {"lat": 1, "lon": 2, "name": "a"}, "there is no x.name; there are lat, lon, tags"),
     (Place, {"lat": 99, "lon": 2}, "x: lat is at most 90"),
     (Place, 5, "x must be an object, not 5"),
+    (Book, {"year": 1999}, "x.title is missing"),
 ]
 
 
@@ -263,7 +276,12 @@ def test_a_docstring_of_any_style_describes_the_parameters(function: Any) -> Non
             "properties": {
                 "city": {"type": "string", "description": "name of the city, in English"},
                 "days": {"type": "integer", "description": "how many", "default": 1},
-                "unit": {"enum": ["C", "F"], "description": "of temperature", "default": "C"},
+                "unit": {
+                    "type": "string",
+                    "enum": ["C", "F"],
+                    "description": "of temperature",
+                    "default": "C",
+                },
             },
             "required": ["city"],
             "additionalProperties": False,
@@ -438,7 +456,9 @@ class Odd:
         ({"a": [1, "é"]}, '{"a": [1, "é"]}'),
         ({1, 2}, "[1, 2]"),
         (Place(1, 2), '{"lat": 1, "lon": 2, "tags": []}'),
-        (Odd(), '"<odd>"'),
+        (Odd(), "<odd>"),
+        ([Odd()], '["<odd>"]'),
+        (array("i", [1, 2]), "[1, 2]"),
         ({(1, 2): 3}, "{(1, 2): 3}"),
         ("half \ud800", "half ?"),
     ],

@@ -63,6 +63,28 @@ def test_calls_are_folded_where_they_happened(
 
 
 @pytest.mark.timeout(240)
+def test_a_person_is_asked_before_a_call(
+    lab: Lab, lab_page: LabPage, byte_server: StartServer
+) -> None:
+    """The question has to be seen, and its answer to arrive."""
+    server = byte_server(Service(Said("", (("weather", {"city": "Oslo"}),)), Said("It is wet.")))
+    chat = f"%%chat -p {server.url}/v1 -m m --tools weather\nHow is the weather?"
+    lab.write_notebook("asked.ipynb", [FUNCTIONS, "%g4f_config confirm_tools=on", chat])
+    lab_page.open("asked.ipynb")
+    lab_page.run(0)
+    lab_page.run(1)
+    lab_page.run(2, wait=False)
+    lab_page.wait_text(2, 'The model wants to call weather(city="Oslo"). Allow it? [y/N]')
+    lab_page.output(2).locator("input").fill("y")
+    lab_page.output(2).locator("input").press("Enter")
+    shown = lab_page.wait_text(2, "It is wet.")
+    lab_page.wait_done(2)
+    assert "asked the station" in lab_page.wait_text(2, "asked")
+    assert "Allow it?" not in lab_page.output(2).inner_text()
+    assert "refused" not in shown
+
+
+@pytest.mark.timeout(240)
 def test_the_stop_button_stops_a_function(
     lab: Lab, lab_page: LabPage, byte_server: StartServer
 ) -> None:
