@@ -94,7 +94,7 @@ def _form_of_special(hint: Any, within: tuple[Any, ...]) -> Form | None:
     if get_origin(hint) in (Union, types.UnionType):
         return OneOf(tuple(form_of(one, within) for one in get_args(hint)))
     if get_origin(hint) is Literal:
-        return Choice(tuple((value, value) for value in get_args(hint)))
+        return _choice(get_args(hint))
     return None
 
 
@@ -122,14 +122,21 @@ def _form_of_class(hint: Any, within: tuple[Any, ...]) -> Form | None:
     if hint in _TEXTS:
         return _TEXTS[hint]
     if issubclass(hint, enum.Enum):
-        has_plain = all(type(member.value) in _SCALARS for member in hint)
-        return Choice(tuple((m.value if has_plain else m.name, m) for m in hint))
+        return _choice(tuple(hint))
     if hasattr(hint, "model_json_schema") and hasattr(hint, "model_validate"):
         return Model(hint)
     if dataclasses.is_dataclass(hint):
         return _dataclass_form(hint, (*within, hint))
     is_typed_dict = issubclass(hint, dict) and hasattr(hint, "__required_keys__")
     return _typed_dict_form(hint, (*within, hint)) if is_typed_dict else None
+
+
+def _choice(values: tuple[Any, ...]) -> Choice:
+    """Return the choice of values, members of an Enum among them, by what JSON has for them."""
+    plain = [value.value if isinstance(value, enum.Enum) else value for value in values]
+    if any(type(value) not in _SCALARS for value in plain):
+        plain = [value.name if isinstance(value, enum.Enum) else str(value) for value in values]
+    return Choice(tuple(zip(plain, values, strict=True)))
 
 
 def _dataclass_form(kind: type, within: tuple[Any, ...]) -> Record:

@@ -452,7 +452,8 @@ def test_where_nobody_can_allow_a_call_it_is_refused(notebook: Kernel, ask: Any)
 def test_a_person_allows_calls_one_by_one(byte_server: StartServer, tmp_path: Path) -> None:
     """Who wants to see each call before it is made decides on each."""
     calls = (("f", {"x": 1}), ("g", {"x": 2}))
-    server = byte_server(Service(Said("I call.", calls), Said("All told.")))
+    again: Calls = (("g", {"x": 3}),)
+    server = byte_server(Service(Said("I call.", calls), Said("Again.", again), Said("All told.")))
     with Terminal(IPYTHON, environment(tmp_path), cwd=tmp_path) as terminal:
         terminal.wait_for("In [1]:")
         terminal.type("%load_ext g4f_magic", "%g4f_config confirm_tools=on")
@@ -463,8 +464,18 @@ def test_a_person_allows_calls_one_by_one(byte_server: StartServer, tmp_path: Pa
         terminal.type("")
         terminal.wait_for("The model wants to call g(x=2). Allow it? [y/N]")
         terminal.type("y")
-        screen = terminal.wait_for("All told.")
-    assert results_in(server) == ["not called: the user did not allow it", "42"]
-    assert "[tool call refused: f(" in screen
-    assert "→ 42]" in screen
+        terminal.wait_for("The model wants to call g(x=3). Allow it? [y/N]")
+        terminal.type("yes")
+        screen = terminal.wait_for("15 out")
+    assert results_in(server) == ["not called: the user did not allow it", "42", "63"]
+    lines = [line.strip() for line in screen.splitlines()]
+    shown = [line for line in lines if line.startswith(("I call", "[tool", "Again", "All"))]
+    assert shown == [
+        "I call.",
+        '[tool call refused: f({"x": 1}) → not called: the user did not allow it]',
+        '[tool call: g({"x": 2}) → 42]',
+        "Again.",
+        '[tool call: g({"x": 3}) → 63]',
+        "All told.",
+    ]
     assert "f was called" not in screen

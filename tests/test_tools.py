@@ -104,6 +104,8 @@ FITS: list[tuple[Any, Any, Any]] = [
     (Literal["a", 2], 2, 2),
     (Colour, "blue", Colour.BLUE),
     (Shape, "DOT", Shape.DOT),
+    (Literal[Colour.RED, Colour.BLUE], "red", Colour.RED),
+    (Literal[b"raw"], "b'raw'", b"raw"),
     (list, [1, "a"], [1, "a"]),
     (list[int], ["1", 2], [1, 2]),
     (Sequence[float], [1], [1.0]),
@@ -182,7 +184,7 @@ HINTS: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(
         inner.map(lambda hint: list[hint]),  # type: ignore[valid-type]
         inner.map(lambda hint: dict[str, hint]),  # type: ignore[valid-type]
-        st.tuples(inner, inner).map(lambda hints: tuple[hints]),  # type: ignore[valid-type]
+        inner.map(lambda hint: tuple[hint, hint]),  # type: ignore[valid-type]
         st.tuples(inner, inner).map(lambda hints: hints[0] | hints[1]),
     ),
     max_leaves=4,

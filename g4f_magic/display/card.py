@@ -301,6 +301,7 @@ class TerminalCard:
     def __init__(self) -> None:
         self._written = 0
         self._told_calls = 0
+        self._ended = 0  # how much was written when a line was last ended
 
     def backlog(self, answer: Answer) -> int:
         """Return the size of what is not written yet."""
@@ -314,15 +315,20 @@ class TerminalCard:
         elif answer.waiting is not None:
             sys.stdout.write(f"{printable(footer.status(answer))}\n")
         self._tell_calls(answer)
+        if answer.activity:
+            self._end_line()
         sys.stdout.flush()
 
     def close(self, answer: Answer) -> None:
         """Write the rest and the figures."""
         if not is_empty_failure(answer):
-            rest = answer.text[self._written :]
+            sys.stdout.write(printable(answer.text[self._written :]))
+            self._written = len(answer.text)
+            self._tell_calls(answer)
             pictures = (bundle["text/plain"] for bundle, _ in image_outputs(answer))
-            said = "\n\n".join([rest, *pictures, ending(answer)])
-            sys.stdout.write(printable(said if self._written else said.lstrip("\n")) + "\n")
+            said = "\n\n".join([*pictures, ending(answer)])
+            gap = "\n\n" if self._written else ""
+            sys.stdout.write(f"{gap}{printable(said)}\n")
             sys.stdout.flush()
 
     def _tell_calls(self, answer: Answer) -> None:
@@ -330,9 +336,15 @@ class TerminalCard:
         for call in answer.tool_calls[self._told_calls :]:
             if not call.outcome:
                 return
-            gap = "\n" * (self._told_calls == 0 and self._written > 0)
-            sys.stdout.write(f"{gap}{printable(plain_call(call))}\n")
+            self._end_line()
+            sys.stdout.write(f"{printable(plain_call(call))}\n")
             self._told_calls += 1
+
+    def _end_line(self) -> None:
+        """Let what a function prints, or a question, begin on a line of its own."""
+        if self._written > self._ended:
+            sys.stdout.write("\n")
+            self._ended = self._written
 
 
 class QuietCard:
