@@ -58,12 +58,12 @@ class Rounds:
         """Go on until the model asks for no more calls; draw all and return it."""
         calls = self._round(card, stop)
         for _ in range(self._most - 1):
-            if not calls or stop.arrived or self.failure is not None:
+            if not calls or self.failure is not None:
                 break
             for place in calls:
                 if not stop.arrived:
                     self._make(place, caller, card)
-            if stop.arrived:
+            if stop.arrived:  # perhaps before any of them
                 self._say(state="interrupted")
                 break
             self._messages += [_result(self._said.tool_calls[place]) for place in calls]

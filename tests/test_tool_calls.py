@@ -45,6 +45,9 @@ def chatty(again: bool = False):
 def endless():
     time.sleep(60)
 
+def gives_up():
+    raise KeyboardInterrupt
+
 def hostile():
     return "```\\n</details><script>alert(1)</script>"
 
@@ -364,6 +367,32 @@ def test_what_a_function_prints_stays_in_the_cell(ask: Any) -> None:
     said = ["printed by chatty\n", "and warned\n"]
     assert shown == [*said, picture, *said, picture]
     assert results_in(server) == ['{"ok": true}'] * 2
+
+
+def test_what_it_prints_among_other_outputs_is_shown_at_once(
+    notebook: Kernel, byte_server: StartServer
+) -> None:
+    """Where the card leaves the outputs of a cell alone, nothing need wait."""
+    server = byte_server(Service(Said("", (("says", {}),)), Said("Done.")))
+    notebook.run("says = lambda: print('second')")
+    chat = f"%chat -p {server.url}/v1 -m m --alone --tools says hi"
+    run = notebook.run(f"print('first')\n{chat}\nNone")
+    assert run.text == "first\nsecond\n"
+    assert "Done." in run.markdown
+
+
+def test_a_function_that_gives_up_stops_the_calls_after_it(notebook: Kernel, ask: Any) -> None:
+    """What an interrupt does, a function may do; the rest is not what one wants then."""
+    calls: Calls = (("gives_up", {}), ("weather", {"city": "Oslo"}))
+    server, run = ask(Said("", calls), Said("Done."), tools="gives_up,weather")
+    assert run.error is not None
+    assert run.error.ename == "Stopped"
+    assert notebook.value("done") == []
+    assert notebook.value("([c.outcome for c in a.tool_calls], a.state)") == (
+        ["interrupted", ""],
+        "interrupted",
+    )
+    assert len(server.requests) == 1
 
 
 def test_a_cached_answer_calls_again(notebook: Kernel, ask: Any) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -56,6 +56,7 @@ class Place:
     lat: float
     lon: float
     tags: list[str] = field(default_factory=list)
+    is_known: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no place."""
@@ -166,7 +167,9 @@ def check(form: Form, value: Any) -> None:
 @pytest.mark.parametrize(("hint", "value", "expected"), FITS, ids=str)
 def test_arguments_become_what_the_hint_says(hint: Any, value: Any, expected: Any) -> None:
     """A function that asks for a date or an Enum should not get a string."""
-    read = form_of(hint).read(value, "x")
+    form = form_of(hint)
+    jsonschema.Draft202012Validator.check_schema(form.schema())
+    read = form.read(value, "x")
     assert read == expected
     assert type(read) is type(expected)
 
@@ -383,12 +386,17 @@ def test_a_parameter_that_json_has_no_form_for() -> None:
     def needs(over: Connection) -> None:
         """Cannot be called."""
 
-    scope = {"query": query, "needs": needs}
+    def asks_for_code(key: Callable[[int], int]) -> None:
+        """Cannot be called either."""
+
+    scope = {"query": query, "needs": needs, "asks_for_code": asks_for_code}
     query.__annotations__["over"] = needs.__annotations__["over"] = Connection
     (tool,) = find_tools(["query"], scope)
     assert list(tool.schema()["function"]["parameters"]["properties"]) == ["sql"]
     with pytest.raises(UsageError, match="over: JSON has no form for Connection"):
         find_tools(["needs"], scope)
+    with pytest.raises(UsageError, match="key: JSON has no form for"):
+        find_tools(["asks_for_code"], scope)
 
 
 def test_a_name_that_no_service_takes_is_refused() -> None:
@@ -457,7 +465,7 @@ class Odd:
         (None, "null"),
         ({"a": [1, "é"]}, '{"a": [1, "é"]}'),
         ({1, 2}, "[1, 2]"),
-        (Place(1, 2), '{"lat": 1, "lon": 2, "tags": []}'),
+        (Place(1, 2), '{"lat": 1, "lon": 2, "tags": [], "is_known": false}'),
         (Odd(), "<odd>"),
         ([Odd()], '["<odd>"]'),
         (array("i", [1, 2]), "[1, 2]"),
