@@ -31,6 +31,8 @@ _CHAT = (
         "-a", "--attach", action="append", metavar="WHAT", help="variable, file or URL; several"
     ),
     argument("--prompt-file", metavar="PATH", help="a text that the prompt begins with"),
+    argument("--tools", action="append", metavar="NAME,…", help="functions the model may call"),
+    argument("--max-rounds", type=int, metavar="N", help="of calls and answers (8)"),
     argument("-o", "--out", metavar="NAME", help="bind the answer to a variable"),
     argument("--show", action="store_true", help="show the last answer once more"),
     argument("--quiet", action="store_true", help="show nothing; use with -o"),

@@ -113,6 +113,11 @@ class Keeping:
         self._kept: Kept | None = None
         self._beginning = threading.Lock()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the prompt is being kept."""
+        return self._kept is not None
+
     def begin(self, snapshot: Callable[[], Answer]) -> None:
         """Put the prompt on disk, then the answer as it grows."""
         self._begin(lambda: (snapshot(), ()))

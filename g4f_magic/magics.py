@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .compare import Comparison
     from .display.listing import Displayed
     from .parts import Part
+    from .tools import Tool
 
 
 @magics_class
@@ -85,9 +86,10 @@ class ChatMagics(Magics):
         replaces its turn. Several -m ask several models at the same time, side
         by side. {{ name }} puts a variable of the notebook into the
         prompt, a figure as a picture; -a adds a variable, a file or what lies at
-        a URL after its text. Everything after the options is literal text. %chat asks in one
-        line, and alone it says where one stands. The result is the answer:
-        it is in _ and Out, with .text, .usage and more.
+        a URL after its text. --tools f,g lets the model call functions of the
+        notebook. Everything after the options is literal text. %chat asks in one
+        line, and alone it says where one stands. The result is the answer: it is
+        in _ and Out, with .text, .usage and more.
         """
         try:
             return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})
@@ -227,6 +229,7 @@ class ChatMagics(Magics):
             raise Stopped(message) from None
         options.system = prompt.system
         if prompt.text.strip():
+            options.tools = self._tools(options, scope)
             return self._ask(prompt.text, options, prompt.parts)
         if cell is not None:
             message = "the prompt is empty"
@@ -238,6 +241,24 @@ class ChatMagics(Magics):
             raise UsageError(message, hint="write it after the options: %chat -m MODEL What is …?")
         print(self._session.standing(options))  # noqa: T201  # this is what the cell shows
         return None
+
+    def _tools(self, options: argparse.Namespace, scope: dict[str, Any]) -> tuple[Tool, ...]:
+        """Return the functions that the model may call."""
+        if not options.tools:
+            return ()
+        from .tools import find_tools
+
+        settings, configured = self._session.settings, self._configured()
+        if options.max_rounds is None:
+            options.max_rounds = int(settings.number("max_rounds", configured))
+        if options.max_rounds < 1:
+            message = f"--max-rounds {options.max_rounds} is no number of rounds"
+            raise UsageError(message)
+        if len(options.models) > 1:
+            message = "--tools takes one model, since functions may change things"
+            raise UsageError(message, hint="leave out all -m but one")
+        options.confirm_tools = settings.get("confirm_tools", configured) == "on"
+        return find_tools(options.tools, scope)
 
     def _parse(self, line: str) -> tuple[argparse.Namespace, str]:
         arguments, words = split_options(line, _takes_value())

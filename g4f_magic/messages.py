@@ -36,17 +36,26 @@ class Reasoning:
         return ""
 
 
+CallOutcome: TypeAlias = Literal[
+    "", "done", "failed", "refused", "repeated", "interrupted", "not run"
+]
+"""What became of a call; empty as long as nobody here has tried it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call of a function that the model asks for; ``arguments`` is JSON text.
 
-    ``after`` is how many characters of the answer's text the model wrote before.
+    ``after`` is how many characters of the answer's text the model wrote before, ``result``
+    what the model was told: what came out, or why nothing did.
     """
 
     id: str
     name: str
     arguments: str
     after: int = 0
+    result: str = ""
+    outcome: CallOutcome = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
 import os
@@ -9,11 +10,11 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.arrived = False
+        self._is_raising = False
         self._arrived_at = 0.0
         self._previous: Any = None
 
@@ -91,15 +93,38 @@ class Interrupts:
         """Do what SIGINT does; from any thread."""
         if not self.arrived:
             self.arrived, self._arrived_at = True, time.monotonic()
+        is_main = threading.current_thread() is threading.main_thread()
+        if self._is_raising and self._previous is not None and not is_main:
+            _signal_main_thread()
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """While entered, ``KeyboardInterrupt`` is raised: for code that is not ours."""
+        self._is_raising = True
+        try:
+            if self.arrived:  # between two steps
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._is_raising = False
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.stop()
+        if self._is_raising:
+            raise KeyboardInterrupt
 
     def _after(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._arrived_at > _ONE_PRESS_S:
             signal.signal(signal.SIGINT, self._previous)
             if callable(self._previous):
                 self._previous(number, frame)
+
+
+def _signal_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes it up, too, where it waits for the system
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _thread_name() -> str:

@@ -8,11 +8,12 @@ from .display.stop import ClickProbe, StopBar
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .call import Call
     from .compare import Comparison
     from .conversation import Turn
+    from .display.aside import Aside
     from .display.card import Card
     from .display.compare import KeepButtons, StopButtons, View
     from .front_end import FrontEnd
@@ -42,6 +43,18 @@ class Screen:
         if options.quiet:
             return QuietCard()
         return open_card(self._shell, open_bar, may_clear=self._front_end.is_whole_cell())
+
+    def aside(self, options: argparse.Namespace) -> Aside:
+        """Return what holds back outputs of functions that run while a card is drawn."""
+        from .display.aside import Aside
+
+        clears = not (options.quiet or self._front_end.is_terminal)
+        clears = clears and self._front_end.is_whole_cell()
+        return Aside(self._shell.display_pub, clears=clears)
+
+    def run_alone(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return what a coroutine gives, run as IPython runs cells with ``await``."""
+        return self._shell.loop_runner(coroutine)
 
     def columns(
         self, turn: Turn, calls: dict[str, Call], options: argparse.Namespace, stop: Interrupts

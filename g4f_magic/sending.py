@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .conversation import Turn
     from .keeper import Keeper
     from .messages import Answer, Message
+    from .rounds import Rounds
     from .settings import Settings
 
 End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
@@ -72,6 +73,24 @@ class Sender:
         call, remember = self._start(target, messages, {}, options, keep)
         call.note(*notes(turn.parts))
         return call, [keeping.finish, remember] if keeping else [remember]
+
+    def send_rounds(self, turn: Turn, options: argparse.Namespace) -> tuple[Rounds, list[End]]:
+        """Return the rounds of a turn with tools, and what the end of all is to be told to."""
+        from .rounds import Rounds
+
+        target = self.target(options)
+        messages, keeping = self._messages(turn, options)
+        fields = {"tools": [tool.schema() for tool in options.tools]}
+
+        def keep(_: Any) -> None:
+            if keeping is not None and not keeping.has_begun:
+                keeping.begin(lambda: rounds.answer)
+
+        def ask(said: list[Message]) -> tuple[Call, End]:
+            return self._start(target, said, fields, options, keep)
+
+        rounds = Rounds(ask, messages, options.max_rounds)
+        return rounds, [keeping.finish] if keeping else []
 
     def send_all(
         self, turn: Turn, options: argparse.Namespace

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .chats import Chats, Keeping
     from .compare import Comparison
+    from .display.card import Card
     from .display.compare import View
     from .display.listing import Displayed
     from .display.models import ModelList
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .messages import Answer, Compared
     from .model_info import ModelInfo
     from .parts import Part
+    from .rounds import Rounds
 
 
 _NAMES_WITHIN_S = 0.3  # while somebody types
@@ -210,13 +212,33 @@ class Session:
         """Send the turn and draw its answer; return it, and the error that ended it."""
         from .display.card import follow
 
-        call, ends = self._sender.send(turn, options)
-        answer = follow(call, self._screen.card(turn, options, stop), stop)
+        card = self._screen.card(turn, options, stop)
+        call: Call | Rounds
+        if options.tools:
+            call, ends = self._sender.send_rounds(turn, options)
+            answer = self._call_tools(call, card, options, stop)
+        else:
+            call, ends = self._sender.send(turn, options)
+            answer = follow(call, card, stop)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
         for end in ends:
             end(answer, call.failure)
         return answer, call.failure
+
+    def _call_tools(
+        self, rounds: Rounds, card: Card, options: argparse.Namespace, stop: Interrupts
+    ) -> Answer:
+        """Draw the rounds, and let the model call functions of the notebook between them."""
+        from .calling import Caller
+
+        aside = self._screen.aside(options)
+        run_alone, is_asking = self._screen.run_alone, options.confirm_tools
+        caller = Caller(options.tools, stop, aside.hold, run_alone, is_asking=is_asking)
+        try:
+            return rounds.converse(caller, card, stop)
+        finally:
+            aside.show()
 
     def _converse_with_all(
         self, turn: Turn, options: argparse.Namespace, stop: Interrupts

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from g4f_magic.display.card import CellCard, LineCard, follow
 from g4f_magic.display.document import document
 from g4f_magic.display.footer import small
-from g4f_magic.messages import Answer, Usage, Waiting
+from g4f_magic.messages import Answer, ToolCall, Usage, Waiting
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -101,6 +101,23 @@ def test_nothing_that_was_shown_gets_lost_between_pieces() -> None:
     shown = grow(PARAGRAPHS[:20_000], 137).text
     for number in range(20_000 // 470):
         assert shown.count(f"Paragraph {number}:") == 1
+
+
+def test_calls_stay_in_the_middle_of_a_growing_text() -> None:
+    """Each call stands once, between the words it came between, and is not drawn again."""
+    screen = Screen()
+    card = CellCard(screen)  # type: ignore[arg-type]  # the two methods that it uses
+    calls = (ToolCall("1", "look", "{}", 11, "seen", "done"), ToolCall("2", "go", "{}", 11))
+    card.draw(Answer(text="Let me look", model="m", state="streaming"))
+    card.draw(Answer(text="Let me look", model="m", state="streaming", tool_calls=calls))
+    sent = len(screen.sent)
+    for end in range(50, 10_000, 200):
+        text = f"Let me look\n\n{PARAGRAPHS}"[:end]
+        card.draw(Answer(text=text, model="m", state="streaming", tool_calls=calls))
+    assert sum("<code>look</code>" in piece for piece in screen.sent[sent:]) == 1
+    places = [screen.text.index(part) for part in ("Let me", "look</code>", "go</code>", "h 0:")]
+    assert places == sorted(places)
+    assert [screen.text.count(part) for part in ("Let me", "seen", "Paragraph 0:")] == [1, 1, 1]
 
 
 def test_markup_after_a_split_fence_stays_harmless() -> None:

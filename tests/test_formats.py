@@ -18,7 +18,7 @@ from g4f_magic.conversation import Conversation, Turn
 from g4f_magic.errors import UsageError
 from g4f_magic.formats import Kind, archive, exported, imported, kind_of, load, save, shown
 from g4f_magic.magics import ChatMagics
-from g4f_magic.messages import Answer, Compared, Image, State, ToolCall, Usage
+from g4f_magic.messages import Answer, CallOutcome, Compared, Image, State, ToolCall, Usage
 from g4f_magic.parts import Attachment
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ ANSWERS = st.builds(
     text=TEXTS,
     reasoning=TEXTS,
     tool_calls=st.lists(
-        st.builds(ToolCall, TEXTS, TEXTS, TEXTS, st.integers(0, 9)), max_size=1
+        st.builds(
+            *(ToolCall, TEXTS, TEXTS, TEXTS, st.integers(0, 9), TEXTS),
+            st.sampled_from(get_args(CallOutcome)),
+        ),
+        max_size=1,
     ).map(tuple),
     usage=st.none() | st.builds(Usage, COUNTS, COUNTS, st.dictionaries(TEXTS, JSON, max_size=2)),
     finish_reason=st.none() | TEXTS,
@@ -173,7 +177,8 @@ def test_no_field_of_an_answer_is_forgotten() -> None:
     assert {field.name for field in fields(Image)} == image
     part = {"kind", "data", "media_type", "name", "note"}
     assert {field.name for field in fields(Attachment)} == part
-    assert {field.name for field in fields(ToolCall)} == {"id", "name", "arguments", "after"}
+    call = {"id", "name", "arguments", "after", "result", "outcome"}
+    assert {field.name for field in fields(ToolCall)} == call
     assert {field.name for field in fields(Usage)} == {"tokens_in", "tokens_out", "raw"}
 
 

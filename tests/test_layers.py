@@ -42,8 +42,18 @@ LAYERS = (
         *("rows", "saved", "schema", "store"),
     ),
     (
-        *("adoption", "attachments", "cached", "chats", "composing", "conversation", "drawn"),
-        *("frames", "prompt", "tools", "values"),
+        *("adoption", "attachments", "cached", "calling", "chats", "composing", "conversation"),
+        *(
+            "docstrings",
+            "drawn",
+            "forms",
+            "frames",
+            "hints",
+            "prompt",
+            "reentry",
+            "tools",
+            "values",
+        ),
     ),
     ("display.*",),
     (
@@ -51,17 +61,9 @@ LAYERS = (
         *("settings", "settings_file"),
     ),
     (
-        *(
-            "arguments",
-            "candidates",
-            "chat_verbs",
-            "chunk",
-            "compare",
-            "comparison",
-            "completion",
-            "engine",
-        ),
-        *("gather", "grid", "grid_cache", "judge", "screen", "sending", "session", "tab", "warmup"),
+        *("arguments", "candidates", "chat_verbs", "chunk", "compare", "comparison", "completion"),
+        *("engine", "gather", "grid", "grid_cache", "judge", "rounds", "screen", "sending"),
+        *("session", "tab", "warmup"),
     ),
     ("magics",),
     ("__init__",),
@@ -76,9 +78,13 @@ OWNERS = {
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
+    "nest_asyncio2": ("reentry",),
     "sqlite3": ("database",),
 }
-HEAVY = ("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "pydantic", "sqlite3", "ssl")
+HEAVY = (
+    *("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "nest_asyncio2"),
+    *("pydantic", "sqlite3", "ssl"),
+)
 # The kernel has these already; the others of HEAVY wait for the first use of a magic.
 IN_EVERY_KERNEL = ("asyncio", "sqlite3", "ssl")
 

@@ -255,6 +255,33 @@ def test_the_handler_comes_back_after_an_error_too() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_code_that_is_not_ours_is_interrupted_by_a_signal_and_by_a_button() -> None:
+    """A function that a model calls may hang, and it does not look whether somebody wants out."""
+    before = signal.getsignal(signal.SIGINT)
+    for press in (lambda _: signal.raise_signal(signal.SIGINT), click):
+        with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+            hang(interrupts, press)
+        assert interrupts.arrived
+        signal.signal(signal.SIGINT, before)
+    with Interrupts() as interrupts:
+        interrupts.stop()
+        with pytest.raises(KeyboardInterrupt), interrupts.raising():
+            pytest.fail("it began after the stop")
+    signal.signal(signal.SIGINT, before)
+
+
+def hang(interrupts: Interrupts, press: Callable[[Interrupts], object]) -> None:
+    """Wait for nothing, stopped by a press."""
+    with interrupts.raising():
+        press(interrupts)
+        threading.Event().wait(30)
+
+
+def click(interrupts: Interrupts) -> None:
+    """Stop from another thread, as a button does."""
+    threading.Thread(target=interrupts.stop).start()
+
+
 def test_in_another_thread_signals_are_left_alone() -> None:
     """Only the main thread may set handlers; a chat in a thread must work all the same."""
     seen: list[object] = []

@@ -17,7 +17,7 @@ from . import footer
 from .document import ending, is_empty_failure, printable, publish_document
 from .images import image_outputs
 from .markdown import close_open_fence, finished_length, split_open_block
-from .pieces import folded_reasoning, open_reasoning, shown_text, text_with_calls
+from .pieces import folded_reasoning, open_reasoning, plain_call, shown_text, text_with_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +101,14 @@ class Bar(Protocol):
 
 def follow(call: Growing, card: Card, stop: Stopping) -> Answer:
     """Draw an answer until it ends or is stopped; return what it came to."""
+    watch(call, card, stop)
+    answer = call.answer
+    card.close(answer)
+    return answer
+
+
+def watch(call: Growing, card: Card, stop: Stopping) -> None:
+    """Draw an answer while it grows, until it ends or is stopped; not as it stays."""
     pace = _Pace()
     while not call.finished.is_set() and not stop.arrived:
         call.changed.wait(_WAIT_STEP_S)
@@ -118,9 +126,6 @@ def follow(call: Growing, card: Card, stop: Stopping) -> Answer:
     if not call.finished.is_set():
         call.cancel()
         call.finished.wait(_CLOSE_WITHIN_S)
-    answer = call.answer
-    card.close(answer)
-    return answer
 
 
 class _Pace:
@@ -173,6 +178,7 @@ class CellCard:
         self._has_begun = False
         self._has_folded = False
         self._frozen = 0  # how much of the text stands in outputs above the tail
+        self._frozen_calls = 0  # and how many of the calls
         self._opening = ""  # the fence or table head that the tail goes on with
         self._drawn = 0  # how much of the text is on the screen
         self._tail_id = ""
@@ -186,6 +192,7 @@ class CellCard:
         self._show_who(footer.header(answer))
         if answer.text and answer.reasoning and not self._has_folded:
             self._fold(answer.reasoning)
+        self._freeze_calls(answer)
         self._freeze(answer.text)
         shown = text_with_calls(self._tail(answer.text), self._open_calls(answer))
         shown = self._head + (shown if answer.text else open_reasoning(answer.reasoning) + shown)
@@ -224,11 +231,20 @@ class CellCard:
     def _open_calls(self, answer: Answer) -> list[ToolCall]:
         """Return the tool calls in the tail, with their places in it."""
         moved = len(self._opening) - self._frozen
-        return [
-            replace(call, after=call.after + moved)
-            for call in answer.tool_calls
-            if call.after >= self._frozen
-        ]
+        open_calls = answer.tool_calls[self._frozen_calls :]
+        return [replace(call, after=call.after + moved) for call in open_calls]
+
+    def _freeze_calls(self, answer: Answer) -> None:
+        """Leave the tail where it stands, with the calls that text has come after."""
+        passed = [c for c in self._open_calls(answer) if c.after < len(self._tail(answer.text))]
+        if not passed:
+            return
+        end = passed[-1].after
+        piece = text_with_calls(self._tail(answer.text)[:end], passed)
+        self._publish(self._head + piece + _GAP)
+        self._frozen += end - len(self._opening)
+        self._frozen_calls += len(passed)
+        self._head, self._tail_id, self._opening = "", "", ""
 
     def _freeze(self, text: str) -> None:
         """Leave the tail where it stands, up to a place that is not on the screen yet."""
@@ -284,6 +300,8 @@ class TerminalCard:
 
     def __init__(self) -> None:
         self._written = 0
+        self._told_calls = 0
+        self._ended = 0  # how much was written when a line was last ended
 
     def backlog(self, answer: Answer) -> int:
         """Return the size of what is not written yet."""
@@ -296,16 +314,37 @@ class TerminalCard:
             self._written = len(answer.text)
         elif answer.waiting is not None:
             sys.stdout.write(f"{printable(footer.status(answer))}\n")
+        self._tell_calls(answer)
+        if answer.activity:
+            self._end_line()
         sys.stdout.flush()
 
     def close(self, answer: Answer) -> None:
         """Write the rest and the figures."""
         if not is_empty_failure(answer):
-            rest = answer.text[self._written :]
+            sys.stdout.write(printable(answer.text[self._written :]))
+            self._written = len(answer.text)
+            self._tell_calls(answer)
             pictures = (bundle["text/plain"] for bundle, _ in image_outputs(answer))
-            said = "\n\n".join([rest, *pictures, ending(answer)])
-            sys.stdout.write(printable(said if self._written else said.lstrip("\n")) + "\n")
+            said = "\n\n".join([*pictures, ending(answer)])
+            gap = "\n\n" if self._written else ""
+            sys.stdout.write(f"{gap}{printable(said)}\n")
             sys.stdout.flush()
+
+    def _tell_calls(self, answer: Answer) -> None:
+        """Write what became of each call, once that is known; text that follows comes later."""
+        for call in answer.tool_calls[self._told_calls :]:
+            if not call.outcome:
+                return
+            self._end_line()
+            sys.stdout.write(f"{printable(plain_call(call))}\n")
+            self._told_calls += 1
+
+    def _end_line(self) -> None:
+        """Let what a function prints, or a question, begin on a line of its own."""
+        if self._written > self._ended:
+            sys.stdout.write("\n")
+            self._ended = self._written
 
 
 class QuietCard:

@@ -71,7 +71,8 @@ def ending(answer: Answer) -> str:
 
 def is_empty_failure(answer: Answer) -> bool:
     """Tell whether an error is all there is to show."""
-    return answer.state == "failed" and not (answer.text or answer.images or answer.reasoning)
+    is_empty = not (answer.text or answer.images or answer.reasoning or answer.tool_calls)
+    return answer.state == "failed" and is_empty
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from ..messages import Answer
 
 _CHARACTERS_A_TOKEN = 4
+_BROKEN = {
+    "cut off": "cut off: the server never finished this answer",
+    "failed": "broken off by an error",
+}
+_ENDED = {
+    "length": "the answer reached its length limit; --max-tokens N raises it",
+    "content_filter": "the service's content filter ended this answer",
+}
 
 
 def header(answer: Answer) -> str:
@@ -60,6 +68,8 @@ def footer(answer: Answer) -> str:
 
 def tokens_a_second(answer: Answer) -> float | None:
     """Return the rate after the first token, where there were more and the server counted."""
+    if any(call.outcome for call in answer.tool_calls):  # the calls took time as well
+        return None
     out = answer.usage.tokens_out if answer.usage is not None else None
     writing_s = answer.elapsed_s - (answer.first_token_s or 0.0)
     if not out or out == 1 or answer.first_token_s is None or writing_s <= 0:
@@ -69,17 +79,11 @@ def tokens_a_second(answer: Answer) -> float | None:
 
 def note(answer: Answer) -> str:
     """Return what must be said of an answer that is not whole; empty if it is."""
-    if answer.state == "cut off":
-        return "cut off: the server never finished this answer"
     if answer.state == "interrupted":
         return f"interrupted after {answer.elapsed_s:.1f} s"
-    if answer.state == "failed":
-        return "broken off by an error"
-    if answer.finish_reason == "length":
-        return "the answer reached its length limit; --max-tokens N raises it"
-    if answer.finish_reason == "content_filter":
-        return "the service's content filter ended this answer"
-    return ""
+    if any(call.outcome == "not run" for call in answer.tool_calls):
+        return "the model asks for more calls than its rounds allow; --max-rounds N raises that"
+    return _BROKEN.get(answer.state, "") or _ENDED.get(answer.finish_reason or "", "")
 
 
 def small(line: str, role: str = "") -> str:

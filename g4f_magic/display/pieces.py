@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..messages import ToolCall
 
 _CODE = ("fence", "code_block")
+_RESULT_CHARACTERS = 4000  # of what a function returned; the notebook is not its place
 _THOUGHT_CHARACTERS = 4000  # of a thought under way; the whole one is there at its end
 # Hebrew, Arabic and their kin (Unicode 16, blocks with bidi class R or AL).
 _RIGHT_TO_LEFT = re.compile(
@@ -65,15 +66,32 @@ def open_reasoning(reasoning: str) -> str:
 
 
 def folded_call(call: ToolCall) -> str:
-    """Return a tool call with its arguments, folded."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", call.arguments)), default=0))
-    arguments = neutralise(f"{fence}json\n{_indented(call.arguments)}\n{fence}")
-    return _folded(f"Tool call: <code>{_escaped(call.name)}</code>", arguments)
+    """Return a tool call with its arguments and its result, folded."""
+    said = "" if call.outcome in ("", "done") else f" · {call.outcome}"
+    parts = [_fenced(_indented(call.arguments), "json")]
+    if call.result:
+        parts.append(f"→\n\n{_fenced(_cut(_indented(call.result)))}")
+    summary = f"Tool call: <code>{_escaped(call.name)}</code>{said}"
+    return _folded(summary, neutralise("\n\n".join(parts)))
 
 
 def plain_call(call: ToolCall) -> str:
-    """Return a tool call as one line of plain text."""
-    return f"[tool call: {call.name}({' '.join(call.arguments.split())})]"
+    """Return a tool call as plain text, in one line unless its result has more."""
+    said = "" if call.outcome in ("", "done") else f" {call.outcome}"
+    result = f" → {_cut(call.result)}" if call.result else ""
+    return f"[tool call{said}: {call.name}({' '.join(call.arguments.split())}){result}]"
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """Return text as a block of code, whatever is in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _cut(result: str) -> str:
+    if len(result) <= _RESULT_CHARACTERS:
+        return result
+    return f"{result[:_RESULT_CHARACTERS]}\n… (of {len(result)} characters; .tool_calls has all)"
 
 
 def _quoted(text: str) -> str:

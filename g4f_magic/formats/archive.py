@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ..conversation import Conversation, Turn
-from ..messages import Answer, Compared, Image, State, ToolCall, Usage
+from ..messages import Answer, CallOutcome, Compared, Image, State, ToolCall, Usage
 from ..parts import Attachment, Kind
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ def _call_from(node: Node) -> ToolCall:
         name=node["name"].text(),
         arguments=node["arguments"].text(),
         after=node["after"].count_or_none() or 0,
+        result=node["result"].text(),
+        outcome=cast("CallOutcome", node["outcome"].one_of(get_args(CallOutcome), "")),
     )
 
 

@@ -23,6 +23,7 @@ from g4f_magic.service import ServiceReply
 
 from . import demo_voice as voice
 from .demo_models import CHAT_MODELS, IMAGE_MODEL, MODELS
+from .demo_tools import part_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -66,6 +67,7 @@ class _Speech:
     content: list[str]
     finish_reason: str
     tokens_in: int
+    calls: list[dict[str, Any]]
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -148,13 +150,16 @@ def _known_model(request: dict[str, Any], default: str | None = None) -> str:
 def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
     """Return what the model says within ``stop`` and ``max_tokens``."""
     speaker = CHAT_MODELS[model]
-    content = voice.tokens_of(_stopped(speaker.say(heard), request.get("stop")))
+    with_tools = None if model == "demo-error" else part_of(request, heard.prompt)
+    text = f"{voice.NOTICE}\n\n{with_tools.text}" if with_tools else speaker.say(heard)
+    content = voice.tokens_of(_stopped(text, request.get("stop")))
     reasoning = voice.tokens_of(voice.plan(heard)) if speaker.reasons else []
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         _refuse(f"'max_tokens' must be a whole number above 0, not {limit!r}")
     said = len(reasoning) + len(content)
     limit = said if limit is None else limit  # as elsewhere, reasoning counts
+    calls = with_tools.calls if with_tools is not None and said <= limit else []
     messages = request["messages"]
     seed = json.dumps([model, messages]).encode()
     return _Speech(
@@ -162,8 +167,9 @@ def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
         model=model,
         reasoning=reasoning[:limit],
         content=content[: max(0, limit - len(reasoning))],
-        finish_reason="stop" if said <= limit else "length",
+        finish_reason=("tool_calls" if calls else "stop") if said <= limit else "length",
         tokens_in=voice.tokens_in(messages),
+        calls=calls,
     )
 
 
@@ -180,7 +186,7 @@ def _events(speech: _Speech, *, wants_usage: bool) -> Iterator[bytes]:
     common["model"] = speech.model
     usage: dict[str, Any] = {"usage": None} if wants_usage else {}
 
-    def event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    def event(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _event({**common, "choices": [choice], **usage})
 
@@ -189,6 +195,8 @@ def _events(speech: _Speech, *, wants_usage: bool) -> Iterator[bytes]:
         yield event({"reasoning_content": token})
     for token in speech.content:
         yield event({"content": token})
+    for call in speech.calls:
+        yield event({"tool_calls": [call]})
     yield event({}, speech.finish_reason)
     if wants_usage:
         yield _event({**common, "choices": [], "usage": speech.usage})
@@ -231,6 +239,8 @@ def _whole(speech: _Speech, fault: str) -> AsyncIterator[bytes]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(speech.content)}
     if speech.reasoning:
         message["reasoning_content"] = "".join(speech.reasoning)
+    if speech.calls:
+        message["tool_calls"] = speech.calls
     finish_reason = None if fault == "cutoff" else speech.finish_reason
     completion = {
         "id": speech.id,
