@@ -20,7 +20,7 @@ from traitlets import Unicode
 
 from .errors import G4FError, UsageError
 from .messages import Answer
-from .options import split_options
+from .options import FORMS, settle_form, split_options
 from .prompt import expand
 from .question import Question
 from .session import Session
@@ -70,6 +70,7 @@ class ChatMagics(Magics):
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
+    @argument("-f", "--format", choices=FORMS, help="how to show it; code: in a new cell below")
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
     @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
@@ -206,7 +207,7 @@ class ChatMagics(Magics):
     ) -> Answer | Comparison | None:
         options, words = self._parse(line)
         if options.show:
-            return self._show_again(words + (cell or ""))
+            return self._show_again(words + (cell or ""), options.format)
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
         if text.strip():
@@ -228,6 +229,7 @@ class ChatMagics(Magics):
         options = _parsed(ChatMagics.chat.parser, arguments, "%%chat?")
         options.models = options.model or []
         options.model = options.models[0] if len(options.models) == 1 else None
+        settle_form(options)
         if options.timeout is not None and not options.timeout > 0:
             message = f"--timeout {options.timeout:g} is no number of seconds to wait"
             raise UsageError(message)
@@ -260,7 +262,7 @@ class ChatMagics(Magics):
             self._shown = result
         return result
 
-    def _show_again(self, text: str) -> Answer | Comparison | None:
+    def _show_again(self, text: str, form: str) -> Answer | Comparison | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
         if text.strip():
             message = "--show asks nothing, so it takes no prompt"
@@ -269,7 +271,7 @@ class ChatMagics(Magics):
         if answer is None:
             message = "there is no answer to show yet"
             raise UsageError(message)
-        self.show(answer)
+        self.show(answer, form)
         return self._result(answer)
 
     def _without_stack(self, error: G4FError) -> G4FError:
@@ -292,15 +294,16 @@ class ChatMagics(Magics):
         self._shown = None
         self._session.cell_began()
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: Answer, form: str = "markdown") -> None:
         """Display an answer, except as the result of the cell that has just shown it."""
         if answer is self._shown:
             self._shown = None
             return
-        from .display.document import printable, publish_document
+        from .display.document import printable
+        from .display.forms import publish_as
 
         if hasattr(self.shell, "kernel"):
-            publish_document(self.shell.display_pub, answer)
+            publish_as(form, self.shell.display_pub, answer)
         else:
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
 

@@ -41,7 +41,8 @@ class Screen:
 
         if options.quiet:
             return QuietCard()
-        return open_card(self._shell, open_bar, may_clear=self._front_end.is_whole_cell())
+        may_clear = self._front_end.is_whole_cell()
+        return open_card(self._shell, open_bar, may_clear=may_clear, form=options.format)
 
     def columns(
         self, turn: Turn, calls: dict[str, Call], options: argparse.Namespace, stop: Interrupts

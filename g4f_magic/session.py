@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .conversation import Turn
 from .front_end import FrontEnd
+from .next_cell import NextCell
 from .portal import Interrupts
 from .screen import Screen
 from .sending import Sender
@@ -48,6 +49,7 @@ class Session:
         self.front_end = FrontEnd(shell)
         self.settings = Settings()
         self._screen = Screen(shell, self.front_end)
+        self._next_cell = NextCell(shell)
         self._sender = Sender(
             self.settings, configured, lambda: self.chats, lambda: self._keeper(kept=True)
         )
@@ -70,6 +72,8 @@ class Session:
         """Send a prompt, draw the answer, keep both; return it, and why it ended early."""
         with Interrupts() as stop:
             answer, failure = self._converse(prompt, options, stop)
+        if options.format == "code" and failure is None and not stop.arrived:
+            self._next_cell.take(answer, self.front_end.cell())
         self._latest = answer
         self._tell_news()
         if failure is None and stop.arrived:

@@ -29,7 +29,10 @@ LONGEST_FUNCTION_LINES = 50
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
 LAYERS = (
-    ("errors", "image_bytes", "messages", "model_info", "prices", "secret", "service", "version"),
+    (
+        *("errors", "fenced", "image_bytes", "messages", "model_info"),
+        *("prices", "secret", "service", "version"),
+    ),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
@@ -40,7 +43,7 @@ LAYERS = (
     ),
     ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
     ("display.*",),
-    ("config", "formats.*", "front_end", "options", "question", "settings"),
+    ("config", "formats.*", "front_end", "next_cell", "options", "question", "settings"),
     ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),
     ("magics",),
     ("__init__",),
