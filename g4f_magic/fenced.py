@@ -54,6 +54,12 @@ def fenced_blocks(text: str) -> list[Block]:
     return blocks
 
 
+def fenced(text: str, language: str) -> str:
+    """Return a text as a fenced block, whatever fences stand in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
 def _closes(line: str, opening: re.Match[str]) -> bool:
     fence, mark = line.strip(), opening[2]
     indent = len(line) - len(line.lstrip()) - len(opening[1])

@@ -19,6 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
 from .errors import G4FError, UsageError
+from .last_cell import LastCell
 from .messages import Answer
 from .options import FORMS, settle_form, split_options
 from .prompt import expand
@@ -48,6 +49,7 @@ class ChatMagics(Magics):
         super().__init__(shell)
         self._session = Session(shell, lambda: (self.provider, self.model))
         self.warm_up = WarmUp(self._session.warm_up if self._session.front_end.cell() else None)
+        self.last_cell = LastCell(shell)
         self._shown: Answer | None = None
 
     @no_var_expand
@@ -70,6 +72,8 @@ class ChatMagics(Magics):
     @argument("--new", action="store_true", help="start the conversation afresh")
     @argument("--alone", action="store_true", help="send no history and keep none")
     @argument("-o", "--out", metavar="NAME", help="bind the answer to a variable")
+    @argument("--fix", action="store_true", help="why did the last cell fail, and how is it right")
+    @argument("--explain", action="store_true", help="what does the cell above do")
     @argument("-f", "--format", choices=FORMS, help="how to show it; code: in a new cell below")
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
@@ -210,8 +214,9 @@ class ChatMagics(Magics):
             return self._show_again(words + (cell or ""), options.format)
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
-        if text.strip():
-            prompt = text if options.raw else expand(text, lambda code: _value(code, scope))
+        if text.strip() or options.fix or options.explain:
+            words = text if options.raw else expand(text, lambda code: _value(code, scope))
+            prompt = self.last_cell.about(words, fix=options.fix, explain=options.explain)
             return self._ask(prompt, options)
         if cell is not None:
             message = "the prompt is empty"
@@ -335,6 +340,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.register("pre_run_cell", magics.forget_shown)
     shell.events.register("pre_run_cell", magics.warm_up.cell_began)
     shell.events.register("post_run_cell", magics.warm_up.cell_ended)
+    shell.events.register("post_run_cell", magics.last_cell.ended)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -352,3 +358,4 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.unregister("pre_run_cell", magics.forget_shown)
     shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)
     shell.events.unregister("post_run_cell", magics.warm_up.cell_ended)
+    shell.events.unregister("post_run_cell", magics.last_cell.ended)

@@ -112,3 +112,20 @@ def test_json_is_a_tree_that_the_file_keeps(
     assert set(saved["cells"][1]["outputs"][0]["data"]) == {
         *("application/json", "text/markdown", "text/plain")
     }
+
+
+def test_a_cell_that_failed_is_corrected_below(
+    lab: Lab, lab_page: LabPage, byte_server: Callable[..., ByteServer]
+) -> None:
+    """From the red box to a cell that works is one line and one look."""
+    fix = f"%chat --new -p {byte_server(answer_by_name).url}/v1 -m code --fix -f code"
+    lab.write_notebook("fix.ipynb", ["%load_ext g4f_magic", "print(squares[0]", fix])
+    lab_page.open("fix.ipynb")
+    lab_page.run(0)
+    lab_page.run(1)
+    lab_page.wait_text(1, "SyntaxError")
+    lab_page.run(2)
+    lab_page.wait_text(2, "the code is in the cell below")
+    assert lab_page.prompt(3).inner_text() == "[ ]:"
+    lab_page.run(3)
+    assert "[0, 1, 4, 9, 16]" in lab_page.output(3).inner_text()

@@ -41,7 +41,7 @@ LAYERS = (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
     ),
-    ("adoption", "cached", "chats", "conversation", "prompt", "tools"),
+    ("adoption", "cached", "chats", "conversation", "last_cell", "prompt", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "next_cell", "options", "question", "settings"),
     ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ..fenced import fenced
 from .harmless import neutralise
 from .markdown import blocks, close_open_fence
 
@@ -66,8 +67,7 @@ def open_reasoning(reasoning: str) -> str:
 
 def folded_call(call: ToolCall) -> str:
     """Return a tool call with its arguments, folded."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", call.arguments)), default=0))
-    arguments = neutralise(f"{fence}json\n{_indented(call.arguments)}\n{fence}")
+    arguments = neutralise(fenced(_indented(call.arguments), "json"))
     return _folded(f"Tool call: <code>{_escaped(call.name)}</code>", arguments)
 
 
