@@ -20,6 +20,7 @@ from .messages import (
     ImageResponse,
     OtherChoice,
     Reasoning,
+    Remark,
     Sent,
     State,
     ToolCall,
@@ -63,6 +64,7 @@ class Draft:
         self._attempt = 0
         self._waiting: Waiting | None = None
         self._activity = ""
+        self._remark = ""
         self._state: State = "streaming"
         self._joining = threading.Lock()
 
@@ -126,6 +128,7 @@ class Draft:
             attempt=max(1, self._attempt),
             activity=self._activity,
             cached=self._cached,
+            remark=self._remark,
         )
 
     def _arrived(self) -> None:
@@ -133,9 +136,11 @@ class Draft:
             self._first_token_s = time.perf_counter() - self._started
             self._waiting = None
 
-    def _note(self, event: Usage | FinishReason | Sent) -> None:
+    def _note(self, event: Usage | FinishReason | Sent | Remark) -> None:
         if isinstance(event, Usage):
             self._usage = event
+        elif isinstance(event, Remark):
+            self._remark = event.text
         elif isinstance(event, FinishReason):
             self._finish_reason = event.reason
         else:

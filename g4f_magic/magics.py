@@ -30,6 +30,7 @@ from .warmup import WarmUp
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .answer_type import AnswerType
     from .compare import Comparison
     from .display.listing import Displayed
 
@@ -75,6 +76,7 @@ class ChatMagics(Magics):
     @argument("--fix", action="store_true", help="why did the last cell fail, and how is it right")
     @argument("--explain", action="store_true", help="what does the cell above do")
     @argument("-f", "--format", choices=FORMS, help="how to show it; code: in a new cell below")
+    @argument("--schema", metavar="NAME", help="a type of the notebook that the answer is to have")
     @argument("--show", action="store_true", help="show the last answer once more")
     @argument("--quiet", action="store_true", help="show nothing; use with -o")
     @argument("--raw", action="store_true", help="send the text literally, no {{ }}")
@@ -217,6 +219,7 @@ class ChatMagics(Magics):
         if text.strip() or options.fix or options.explain:
             words = text if options.raw else expand(text, lambda code: _value(code, scope))
             prompt = self.last_cell.about(words, fix=options.fix, explain=options.explain)
+            options.answer_type = _answer_type(options.schema, scope)
             return self._ask(prompt, options)
         if cell is not None:
             message = "the prompt is empty"
@@ -329,6 +332,14 @@ def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Names
 
 def _value(expression: str, scope: dict[str, Any]) -> Any:
     return eval(compile(expression, "<prompt>", "eval"), scope)  # noqa: S307  # the user's own code
+
+
+def _answer_type(name: str | None, scope: dict[str, Any]) -> AnswerType | None:
+    if name is None:
+        return None
+    from .answer_type import named_type
+
+    return named_type(name, scope)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -158,6 +158,17 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know of how the answer came about, such as a second request."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Print as nothing: remarks are for the card."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageResponse:
     """The pictures of one answer and the prompt they were made from."""
 
@@ -171,7 +182,7 @@ class ImageResponse:
 
 
 FirstChoice: TypeAlias = (
-    str | Reasoning | ToolCalls | Usage | FinishReason | Sent | Waiting | ImageResponse
+    str | Reasoning | ToolCalls | Usage | FinishReason | Sent | Waiting | Remark | ImageResponse
 )
 """An event of the answer itself; a plain ``str`` is its text."""
 
@@ -203,7 +214,7 @@ class Answer:
     until something arrived. ``request`` is what was sent, without keys, and
     ``attempt`` counts the requests, of which the last gave the answer;
     ``activity`` is what goes on where no text is to be expected, such as
-    ``making a picture``.
+    ``making a picture``, and ``remark`` is said below the answer.
     """
 
     text: str = ""
@@ -223,6 +234,7 @@ class Answer:
     cached: bool = False
     attempt: int = 1
     activity: str = ""
+    remark: str = ""
 
     @property
     def code(self) -> str:

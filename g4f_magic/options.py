@@ -63,7 +63,10 @@ def settle_form(options: argparse.Namespace) -> None:
             f"-f {options.format} shows one answer, and {len(options.models)} models are named"
         )
         raise UsageError(message, hint="leave out -f, or ask one model")
-    options.format = options.format or FORMS[0]
+    if len(options.models) > 1 and options.schema:
+        message = f"--schema is for one answer, and {len(options.models)} models are named"
+        raise UsageError(message, hint="ask one model")
+    options.format = options.format or ("json" if options.schema else FORMS[0])
 
 
 def way_options(options: argparse.Namespace) -> dict[str, Any]:

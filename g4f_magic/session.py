@@ -188,9 +188,29 @@ class Session:
         answer = follow(call, self._screen.card(turn, options, stop), stop)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
+        failure = call.failure
+        if options.answer_type is not None and failure is None and not stop.arrived:
+            answer, failure = self._fitted(answer, turn, options, stop)
         for end in ends:
-            end(answer, call.failure)
-        return answer, call.failure
+            end(answer, failure)
+        return answer, failure
+
+    def _fitted(
+        self, answer: Answer, turn: Turn, options: argparse.Namespace, stop: Interrupts
+    ) -> tuple[Answer, BaseException | None]:
+        """Return the answer with the object it stands for, or another one that is asked for."""
+        from .display.card import follow
+        from .structured import fitted
+
+        def ask_again(misfit: str) -> tuple[Answer, BaseException | None]:
+            if not options.quiet:
+                told = f"This does not fit {options.schema}, so it is asked for once more: {misfit}"
+                print(told)  # noqa: T201  # below the answer that it is about
+            call = self._sender.send_again(answer, turn.prompt, options, misfit)
+            card = self._screen.card(turn, options, stop, is_first=False)
+            return follow(call, card, stop), call.failure
+
+        return fitted(answer, options.answer_type, ask_again)
 
     def _converse_with_all(
         self, prompt: str, options: argparse.Namespace, stop: Interrupts

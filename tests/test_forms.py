@@ -80,6 +80,12 @@ def test_without_json_the_text_is_shown(ask: Ask, text: str) -> None:
     assert "no JSON in this answer" in data["text/markdown"]
 
 
+def test_without_html_the_text_is_shown(ask: Ask) -> None:
+    """An empty frame would look like a page that failed."""
+    (data,) = data_of(ask("1 < 2", "-f html"))
+    assert data["text/plain"].startswith("1 < 2\n\nno HTML in this answer\n\n")
+
+
 def test_html_is_shown_in_a_frame_where_nothing_runs(ask: Ask) -> None:
     """A page by a model has the rights of nobody, and its source can be read anywhere."""
     (data,) = data_of(ask(PAGE, "-f html"))

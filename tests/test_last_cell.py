@@ -82,6 +82,9 @@ def test_what_led_to_an_error_is_told(chat: Kernel, service: ByteServer) -> None
     prompt = asked(chat, service, "--fix")
     assert prompt.index("KeyError: 'a'") < prompt.index("direct cause")
     assert prompt.index("direct cause") < prompt.index("ValueError: b")
+    chat.run("try:\n    {}['a']\nexcept KeyError:\n    undefined_name")
+    prompt = asked(chat, service, "--fix")
+    assert prompt.index("During handling") < prompt.index("NameError: ")
 
 
 def test_long_errors_are_cut_and_say_so(chat: Kernel, service: ByteServer) -> None:

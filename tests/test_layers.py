@@ -30,7 +30,16 @@ LONGEST_FUNCTION_LINES = 50
 # "x.*" is the package x with all that is in it.
 LAYERS = (
     (
-        *("errors", "fenced", "image_bytes", "messages", "model_info"),
+        *(
+            "answer_type",
+            "errors",
+            "fenced",
+            "image_bytes",
+            "json_schema",
+            "messages",
+            "misfits",
+            "model_info",
+        ),
         *("prices", "secret", "service", "version"),
     ),
     ("pool", "portal", "sse"),
@@ -41,7 +50,7 @@ LAYERS = (
         *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
         *("rows", "saved", "schema", "store"),
     ),
-    ("adoption", "cached", "chats", "conversation", "last_cell", "prompt", "tools"),
+    ("adoption", "cached", "chats", "conversation", "last_cell", "prompt", "structured", "tools"),
     ("display.*",),
     ("config", "formats.*", "front_end", "next_cell", "options", "question", "settings"),
     ("chat_verbs", "compare", "screen", "sending", "session", "warmup"),

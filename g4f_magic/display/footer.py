@@ -55,6 +55,7 @@ def footer(answer: Answer) -> str:
         sides = ((answer.usage.tokens_in, "in"), (answer.usage.tokens_out, "out"))
         counts = [f"{count} {side}" for count, side in sides if count is not None]
         figures += [", ".join(counts)] if counts else []
+    figures += [answer.remark] if answer.remark else []
     return " · ".join(figures)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fenced import cell_code, html_in, json_in
 from . import footer
-from .document import Shown, document, facts, publish_document, told
+from .document import Shown, document, facts, printable, publish_document, told
 from .rendered import as_text
 
 if TYPE_CHECKING:
@@ -97,9 +97,10 @@ def _tree(answer: Answer) -> list[Shown]:
 def _pretty(text: str) -> str:
     """Return the JSON in a text, indented; empty if there is none that a front end could read."""
     try:
-        return json.dumps(json_in(text), indent=2, ensure_ascii=False, allow_nan=False)
+        pretty = json.dumps(json_in(text), indent=2, ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
         return ""
+    return printable(pretty)
 
 
 def _page(answer: Answer) -> list[Shown]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from g4f_magic.service import ServiceReply
 
 from . import demo_voice as voice
+from .demo_json import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -153,6 +154,7 @@ def _known_model(request: dict[str, Any], default: str | None = None) -> str:
 def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
     """Return what the model says within ``stop`` and ``max_tokens``."""
     text = voice.faults_explained() if model == "demo-error" else voice.answer(heard)
+    text = json_answer(request.get("response_format"), heard.prompt) or text
     content = voice.tokens_of(_stopped(text, request.get("stop")))
     reasoning = voice.tokens_of(voice.plan(heard)) if model == "demo-reasoning" else []
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
