@@ -157,4 +157,4 @@ def _place(filename: str) -> str:
 
 
 def _is_cell(filename: str) -> bool:
-    return "ipykernel_" in filename or filename.startswith("<ipython-input")
+    return "ipykernel_" in filename or "ipython-input" in filename  # the latter in terminals, Colab

@@ -18,6 +18,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Unicode
 
+from .answer_type import named_type
 from .errors import G4FError, UsageError
 from .last_cell import LastCell
 from .messages import Answer
@@ -30,7 +31,6 @@ from .warmup import WarmUp
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .answer_type import AnswerType
     from .compare import Comparison
     from .display.listing import Displayed
 
@@ -103,6 +103,15 @@ class ChatMagics(Magics):
         prompt. Everything after the options is literal text. %chat asks in one
         line, and alone it says where one stands. The result is the answer:
         it is in _ and Out, with .text, .usage and more.
+
+        After a cell that failed, for a corrected one below it::
+
+            %chat --fix -f code
+
+        For an answer with the fields of a class of the notebook, in .parsed::
+
+            %%chat --schema Person
+            Who invented the telephone?
         """
         try:
             return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})
@@ -219,7 +228,8 @@ class ChatMagics(Magics):
         if text.strip() or options.fix or options.explain:
             words = text if options.raw else expand(text, lambda code: _value(code, scope))
             prompt = self.last_cell.about(words, fix=options.fix, explain=options.explain)
-            options.answer_type = _answer_type(options.schema, scope)
+            named = options.schema is not None
+            options.answer_type = named_type(options.schema, scope) if named else None
             return self._ask(prompt, options)
         if cell is not None:
             message = "the prompt is empty"
@@ -280,6 +290,8 @@ class ChatMagics(Magics):
             message = "there is no answer to show yet"
             raise UsageError(message)
         self.show(answer, form)
+        if form == "code":
+            self._session.next_cell.take(answer, self._session.front_end.cell())
         return self._result(answer)
 
     def _without_stack(self, error: G4FError) -> G4FError:
@@ -332,14 +344,6 @@ def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Names
 
 def _value(expression: str, scope: dict[str, Any]) -> Any:
     return eval(compile(expression, "<prompt>", "eval"), scope)  # noqa: S307  # the user's own code
-
-
-def _answer_type(name: str | None, scope: dict[str, Any]) -> AnswerType | None:
-    if name is None:
-        return None
-    from .answer_type import named_type
-
-    return named_type(name, scope)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

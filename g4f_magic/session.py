@@ -49,7 +49,7 @@ class Session:
         self.front_end = FrontEnd(shell)
         self.settings = Settings()
         self._screen = Screen(shell, self.front_end)
-        self._next_cell = NextCell(shell)
+        self.next_cell = NextCell(shell)
         self._sender = Sender(
             self.settings, configured, lambda: self.chats, lambda: self._keeper(kept=True)
         )
@@ -73,7 +73,7 @@ class Session:
         with Interrupts() as stop:
             answer, failure = self._converse(prompt, options, stop)
         if options.format == "code" and failure is None and not stop.arrived:
-            self._next_cell.take(answer, self.front_end.cell())
+            self.next_cell.take(answer, self.front_end.cell())
         self._latest = answer
         self._tell_news()
         if failure is None and stop.arrived:

@@ -9,7 +9,7 @@ from support.byteserver import stream_script
 from support.kernel import Kernel
 
 from g4f_magic.display.forms import shown
-from g4f_magic.messages import Answer
+from g4f_magic.messages import Answer, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +144,20 @@ def test_the_last_answer_is_shown_in_another_form(ask: Ask, chat: Kernel) -> Non
     """Nobody asks again, and pays again, to see a tree."""
     ask('{"a": 1}', "")
     assert "application/json" in data_of(chat.run("%chat --show -f json"))[0]
+
+
+def test_code_of_the_last_answer_is_put_below_on_request(ask: Ask, chat: Kernel) -> None:
+    """The cell was deleted, or nobody had thought of it before."""
+    ask(CODE, "")
+    assert inputs_of(chat.run("%chat --show -f code")) == ["a = 1\n\nprint(a)"]
+
+
+def test_a_tree_hides_no_tool_call() -> None:
+    """What a model has called is seen beside what it answers, too."""
+    answer = Answer(text="{}", tool_calls=(ToolCall("1", "look_up", '{"a": 1}'),))
+    _, (lines, _) = shown("json", answer)
+    assert "look_up" in lines["text/markdown"]
+    assert "look_up" in lines["text/plain"]
 
 
 def test_an_odd_form_is_refused_before_anything_is_sent(chat: Kernel) -> None:

@@ -87,10 +87,11 @@ def told(answer: Answer) -> dict[str, str]:
     lines = (footer.header(answer), footer.footer(answer))
     small = [footer.small(" · ".join(filter(None, lines)))] if any(lines) else []
     note = [f"*{footer.note(answer)}*"] if footer.note(answer) else []
-    thought = [folded_reasoning(answer.reasoning)] if answer.reasoning.strip() else []
+    thought, calls = folded_reasoning(answer.reasoning), text_with_calls("", answer.tool_calls)
+    plain = [*map(plain_call, answer.tool_calls), ending(answer)]
     return {
-        "text/markdown": "\n\n".join([*thought, *note, *small]),
-        "text/plain": printable(ending(answer)),
+        "text/markdown": "\n\n".join(filter(None, [thought, calls, *note, *small])),
+        "text/plain": printable("\n\n".join(filter(None, plain))),
     }
 
 
