@@ -20,6 +20,7 @@ from .messages import (
     ImageResponse,
     OtherChoice,
     Reasoning,
+    Remark,
     Sent,
     State,
     ToolCall,
@@ -135,9 +136,11 @@ class Draft:
             self._first_token_s = time.perf_counter() - self._started
             self._waiting = None
 
-    def _note(self, event: Usage | FinishReason | Sent) -> None:
+    def _note(self, event: Usage | FinishReason | Sent | Remark) -> None:
         if isinstance(event, Usage):
             self._usage = event
+        elif isinstance(event, Remark):
+            self.notes += (event.text,)
         elif isinstance(event, FinishReason):
             self._finish_reason = event.reason
         else:

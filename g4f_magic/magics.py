@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
@@ -16,11 +15,13 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Float, Int, Unicode
 
-from .arguments import chat_arguments
+from .answer_type import named_type
+from .arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
 from .composing import composed
 from .errors import G4FError, UsageError
+from .last_cell import LastCell
 from .messages import Answer
-from .options import split_options, split_words
+from .options import split_words
 from .question import Question
 from .secret import SecretDict
 from .session import Session, Stopped
@@ -63,6 +64,7 @@ class ChatMagics(Magics):
         super().__init__(shell)
         self._session = Session(shell, self._configured)
         self.warm_up = WarmUp(self._session.warm_up if self._session.front_end.cell() else None)
+        self.last_cell = LastCell(shell)
         self._shown: Answer | None = None
         self._session.front_end.notebook()  # which the cell that loads us tells, and Tab does not
         self.tab = Tab(shell, self._session, _parsers())
@@ -90,6 +92,15 @@ class ChatMagics(Magics):
         notebook. Everything after the options is literal text. %chat asks in one
         line, and alone it says where one stands. The result is the answer: it is
         in _ and Out, with .text, .usage and more.
+
+        After a cell that failed, for a corrected one below it::
+
+            %chat --fix -f code
+
+        For an answer with the fields of a class of the notebook, in .parsed::
+
+            %%chat --schema Person
+            Who invented the telephone?
         """
         try:
             return self._chat(line, cell, {**self.shell.user_ns, **(local_ns or {})})
@@ -121,7 +132,7 @@ class ChatMagics(Magics):
         """
         arguments, words = split_words(line)
         try:
-            options = _parsed(ChatMagics.g4f_config.parser, arguments, "%g4f_config?")
+            options = parsed(ChatMagics.g4f_config.parser, arguments, "%g4f_config?")
             settings, configured = self._session.settings, self._configured()
             lines = settings.configure(words, configured, is_kept=options.save)
         except G4FError as error:
@@ -164,8 +175,8 @@ class ChatMagics(Magics):
 
         arguments, words = split_words(line)
         try:
-            options = _parsed(ChatMagics.g4f_chats.parser, arguments, "%g4f_chats?")
-            return run(words, options, self._session.chats, _takes_value())
+            options = parsed(ChatMagics.g4f_chats.parser, arguments, "%g4f_chats?")
+            return run(words, options, self._session.chats, takes_value(ChatMagics.chat.parser))
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
 
@@ -194,8 +205,8 @@ class ChatMagics(Magics):
         The result is a sequence, in _ and Out, with .to_dataframe().
         """
         try:
-            options = _parsed(ChatMagics.g4f_models.parser, line.split(), "%g4f_models?")
-            _refuse_no_time(options.timeout)
+            options = parsed(ChatMagics.g4f_models.parser, line.split(), "%g4f_models?")
+            refuse_no_time(options.timeout)
             if options.pick:
                 return self._session.pick(options)
             models = self._session.models(options)
@@ -216,9 +227,9 @@ class ChatMagics(Magics):
     def _chat(
         self, line: str, cell: str | None, scope: dict[str, Any]
     ) -> Answer | Comparison | None:
-        options, words = self._parse(line)
+        options, words = chat_options(ChatMagics.chat.parser, line)
         if options.show:
-            return self._show_again(words + (cell or ""))
+            return self._show_again(words + (cell or ""), options.format)
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
         try:
@@ -228,9 +239,14 @@ class ChatMagics(Magics):
             message = "Stopped; nothing was sent."
             raise Stopped(message) from None
         options.system = prompt.system
-        if prompt.text.strip():
+        about = self.last_cell.about(fix=options.fix, explain=options.explain)
+        words = "\n\n".join(filter(None, (about, prompt.text)))
+        if words.strip():
             options.tools = self._tools(options, scope)
-            return self._ask(prompt.text, options, prompt.parts)
+            named = options.schema is not None
+            options.answer_type = named_type(options.schema, scope) if named else None
+            parts = (about, *prompt.parts) if about and prompt.parts else prompt.parts
+            return self._ask(words, options, parts)
         if cell is not None:
             message = "the prompt is empty"
             raise UsageError(message, hint="write it in the lines under %%chat")
@@ -260,20 +276,6 @@ class ChatMagics(Magics):
         options.confirm_tools = settings.get("confirm_tools", configured) == "on"
         return find_tools(options.tools, scope)
 
-    def _parse(self, line: str) -> tuple[argparse.Namespace, str]:
-        arguments, words = split_options(line, _takes_value())
-        options = _parsed(ChatMagics.chat.parser, arguments, "%%chat?")
-        options.models = options.model or []
-        options.model = options.models[0] if len(options.models) == 1 else None
-        _refuse_no_time(options.timeout)
-        if options.last is not None and options.last < 0:
-            message = f"--last {options.last} is no number of turns"
-            raise UsageError(message)
-        if options.out is not None and not options.out.isidentifier():
-            message = f"-o {options.out!r} is not a name a variable can have"
-            raise UsageError(message)
-        return options, words
-
     def _ask(
         self, prompt: str, options: argparse.Namespace, parts: tuple[Part, ...] = ()
     ) -> Answer | Comparison | None:
@@ -297,7 +299,7 @@ class ChatMagics(Magics):
             self._shown = result
         return result
 
-    def _show_again(self, text: str) -> Answer | Comparison | None:
+    def _show_again(self, text: str, form: str) -> Answer | Comparison | None:
         """Show the last answer; one drawn while the page was reloaded is not whole there."""
         if text.strip():
             message = "--show asks nothing, so it takes no prompt"
@@ -306,7 +308,9 @@ class ChatMagics(Magics):
         if answer is None:
             message = "there is no answer to show yet"
             raise UsageError(message)
-        self.show(answer)
+        self.show(answer, form)
+        if form == "code":
+            self._session.next_cell.take(answer, self._session.front_end.cell())
         return self._result(answer)
 
     def _without_stack(self, error: G4FError) -> G4FError:
@@ -329,15 +333,16 @@ class ChatMagics(Magics):
         self._shown = None
         self._session.cell_began()
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: Answer, form: str = "markdown") -> None:
         """Display an answer, except as the result of the cell that has just shown it."""
         if answer is self._shown:
             self._shown = None
             return
-        from .display.document import printable, publish_document
+        from .display.document import printable
+        from .display.forms import publish_as
 
         if hasattr(self.shell, "kernel"):
-            publish_document(self.shell.display_pub, answer)
+            publish_as(form, self.shell.display_pub, answer)
         else:
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
 
@@ -346,26 +351,6 @@ def _parsers() -> dict[str, Any]:
     """Return what parses the lines of the magics, by their names."""
     names = ("chat", "g4f_chats", "g4f_config", "g4f_models")
     return {name: getattr(ChatMagics, name).parser for name in names}
-
-
-def _takes_value() -> dict[str, bool]:
-    """Return of each option of `%%chat` whether a value follows it."""
-    actions = ChatMagics.chat.parser._actions  # noqa: SLF001  # argparse lists them nowhere else
-    return {name: action.nargs != 0 for action in actions for name in action.option_strings}
-
-
-def _parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Namespace:
-    try:
-        options: argparse.Namespace = parser.parse_args(arguments)
-    except IPythonUsageError as error:
-        raise UsageError(str(error), hint=f"{help_page} shows what it takes") from None
-    return options
-
-
-def _refuse_no_time(timeout_s: float | None) -> None:
-    if timeout_s is not None and not timeout_s > 0:
-        message = f"--timeout {timeout_s:g} is no number of seconds to wait"
-        raise UsageError(message)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -378,6 +363,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.register("pre_run_cell", magics.forget_shown)
     shell.events.register("pre_run_cell", magics.warm_up.cell_began)
     shell.events.register("post_run_cell", magics.warm_up.cell_ended)
+    shell.events.register("post_run_cell", magics.last_cell.ended)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -396,3 +382,4 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.unregister("pre_run_cell", magics.forget_shown)
     shell.events.unregister("pre_run_cell", magics.warm_up.cell_began)
     shell.events.unregister("post_run_cell", magics.warm_up.cell_ended)
+    shell.events.unregister("post_run_cell", magics.last_cell.ended)

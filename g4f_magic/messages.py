@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .errors import UsageError
+from .fenced import cell_code, fenced_blocks, html_in, json_in
 from .image_bytes import SUFFIXES, pixels
 
 if TYPE_CHECKING:
@@ -154,15 +154,8 @@ class Image:
             message = f"the bytes of the picture are not here, only its address {self.url!r}"
             raise UsageError(message, hint=self.trouble or "a browser opens the address")
         target = Path(path).expanduser()
-        try:
-            if not target.suffix:
-                target = target.with_name(target.name + SUFFIXES.get(self.media_type, ""))
-            target.write_bytes(self.data)
-        except (OSError, ValueError) as error:  # the latter for what is no name of a file
-            reason = getattr(error, "strerror", None) or error
-            message = f"the picture cannot be saved as {str(target)!r}: {reason}"
-            raise UsageError(message) from error
-        return target
+        suffix = "" if target.suffix else SUFFIXES.get(self.media_type, "")
+        return _written(target, self.data, "picture", suffix)
 
     def __repr__(self) -> str:
         """Name the type and size; never the bytes."""
@@ -171,6 +164,17 @@ class Image:
         size = pixels(self.data)
         told = [f"{size[0]}×{size[1]}"] if size else []
         return f"Image({', '.join([self.media_type, *told, f'{len(self.data)} bytes'])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know of how the answer came about, such as a second request."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Print as nothing: remarks are for the card."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class ImageResponse:
 
 
 FirstChoice: TypeAlias = (
-    str | Reasoning | ToolCalls | Usage | FinishReason | Sent | Waiting | ImageResponse
+    str | Reasoning | ToolCalls | Usage | FinishReason | Sent | Waiting | Remark | ImageResponse
 )
 """An event of the answer itself; a plain ``str`` is its text."""
 
@@ -209,8 +213,6 @@ Event: TypeAlias = FirstChoice | OtherChoice
 
 State: TypeAlias = Literal["streaming", "complete", "cut off", "interrupted", "failed"]
 """``cut off``: it ended without the server saying that it had finished."""
-
-_FENCED = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -246,8 +248,7 @@ class Answer:
     @property
     def code(self) -> str:
         """The first fenced block of the text, without its fence; empty if none."""
-        found = _FENCED.search(self.text)
-        return found[2] if found else ""
+        return next((block.code for block in fenced_blocks(self.text)), "")
 
     @property
     def source(self) -> str:
@@ -255,16 +256,28 @@ class Answer:
         return f"{self.provider}:{self.model}" if self.model else self.provider
 
     def json(self) -> Any:
-        """Return the text, or else its first fenced block, parsed as JSON.
+        """Return the text, or else its first fenced block that is JSON, parsed.
 
-        Raises ``ValueError`` when neither is JSON.
+        Raises ``ValueError`` when there is none.
         """
-        try:
-            return json.loads(self.text)
-        except ValueError:
-            if not self.code:
-                raise
-            return json.loads(self.code)
+        return json_in(self.text)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the answer and return where: its text, or what the suffix asks for.
+
+        ``.json``, ``.html`` and ``.py`` take the JSON, the page or the code out of the
+        text. Pictures are written where there is no text, several with numbers; the
+        first is returned. Raises ``UsageError`` for what is not there, or where the path
+        cannot be written.
+        """
+        target = Path(path).expanduser()
+        if self.images and not self.text:
+            numbers = [f"-{n}" for n in range(1, len(self.images) + 1)] if self.images[1:] else [""]
+            names = [f"{target.stem}{number}{target.suffix}" for number in numbers]
+            pairs = zip(self.images, names, strict=True)
+            saved = [image.save(target.with_name(name)) for image, name in pairs]
+            return saved[0]
+        return _written(target, _content(self.text, target.suffix.lower()).encode(), "answer")
 
     def __str__(self) -> str:
         """Return the text, so that an answer can be printed and put into prompts."""
@@ -292,3 +305,35 @@ class Compared:
     answer: Answer
     error: str = ""
     cost: float | None = None
+
+
+def _content(text: str, suffix: str) -> str:
+    """Return what of a text goes into a file of this kind; raises ``UsageError`` without it."""
+    found, kind = text, ""
+    if suffix == ".json":
+        kind = "JSON"
+        try:
+            found = json.dumps(json_in(text), indent=2, ensure_ascii=False) + "\n"
+        except ValueError:
+            found = ""
+    elif suffix in {".html", ".htm"}:
+        found, kind = html_in(text), "HTML"
+    elif suffix == ".py":
+        code = cell_code(text)
+        found, kind = f"{code.code}\n" if code.language == "python" else "", "Python code"
+    if kind and not found:
+        message = f"there is no {kind} in the answer"
+        raise UsageError(message, hint="a name that ends in .md takes the text as it is")
+    return found
+
+
+def _written(target: Path, content: bytes, what: str, suffix: str = "") -> Path:
+    """Write a file and return where; raises ``UsageError`` where that cannot be."""
+    try:
+        target = target.with_name(target.name + suffix)
+        target.write_bytes(content)
+    except (OSError, ValueError) as error:  # the latter for what is no name of a file
+        reason = getattr(error, "strerror", None) or error
+        message = f"the {what} cannot be saved as {str(target)!r}: {reason}"
+        raise UsageError(message) from error
+    return target

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+FORMS = ("markdown", "text", "html", "json", "code")
+"""The forms that an answer can be shown in; the first if nothing says it."""
+
 _FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "n", "size")
 _WORD = re.compile(r"""([^\s"'=]+=)?(?:"([^"]*)"|'([^']*)')(?!\S)|(\S+)""")
 
@@ -67,6 +70,19 @@ def request_fields(options: argparse.Namespace) -> dict[str, Any]:
     fields = {name: getattr(options, name) for name in _FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
     return fields | dict(_param(given) for given in options.param or ())
+
+
+def settle_form(options: argparse.Namespace) -> None:
+    """Decide the form that an answer is shown in; raises ``UsageError``."""
+    if len(options.models) > 1 and options.format not in {None, "markdown"}:
+        message = (
+            f"-f {options.format} shows one answer, and {len(options.models)} models are named"
+        )
+        raise UsageError(message, hint="leave out -f, or ask one model")
+    if len(options.models) > 1 and options.schema:
+        message = f"--schema is for one answer, and {len(options.models)} models are named"
+        raise UsageError(message, hint="ask one model")
+    options.format = options.format or ("json" if options.schema else FORMS[0])
 
 
 def way_options(options: argparse.Namespace) -> dict[str, Any]:

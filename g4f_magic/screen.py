@@ -33,8 +33,15 @@ class Screen:
         """Find out for the next answer whether clicks arrive."""
         self._clicks.start()
 
-    def card(self, turn: Turn, options: argparse.Namespace, stop: Interrupts) -> Card:
-        """Return what shows an answer."""
+    def card(
+        self,
+        turn: Turn,
+        options: argparse.Namespace,
+        stop: Interrupts,
+        *,
+        is_first: bool = True,
+    ) -> Card:
+        """Return what shows an answer, the first one of the turn or another one below."""
         from .display.card import QuietCard, open_card
 
         def open_bar(header: str) -> StopBar | None:
@@ -42,7 +49,8 @@ class Screen:
 
         if options.quiet:
             return QuietCard()
-        return open_card(self._shell, open_bar, may_clear=self._front_end.is_whole_cell())
+        may_clear = is_first and self._front_end.is_whole_cell()
+        return open_card(self._shell, open_bar, may_clear=may_clear, form=options.format)
 
     def aside(self, options: argparse.Namespace) -> Aside:
         """Return what holds back outputs of functions that run while a card is drawn."""

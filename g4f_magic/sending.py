@@ -92,6 +92,20 @@ class Sender:
         rounds = Rounds(ask, messages, options.max_rounds)
         return rounds, [keeping.finish] if keeping else []
 
+    def send_again(
+        self, answer: Answer, prompt: str, options: argparse.Namespace, misfit: str
+    ) -> Call:
+        """Ask once more where an answer does not have the type that was asked for."""
+        from .call import start_call
+        from .structured import once_more
+
+        target = self.target(options)
+        params = {**target.params(), **way_options(options), **request_fields(options)}
+        if "response_format" in answer.request:  # in the form that the service takes
+            params["response_format"] = answer.request["response_format"]
+        messages = once_more(answer, prompt, options.answer_type, misfit)
+        return start_call(target.provider, target.model, messages, **params)
+
     def send_all(
         self, turn: Turn, options: argparse.Namespace
     ) -> tuple[dict[str, Call], list[End], Keeping | None]:
@@ -151,6 +165,8 @@ class Sender:
         from .call import start_call
 
         params = {**target.params(), **way_options(options), **request_fields(options), **fields}
+        if options.answer_type is not None:
+            params["response_format"] = options.answer_type.response_format
         provider: Any = target.provider
         remember: End = _forget
         if self._may_replay(options):
@@ -159,6 +175,10 @@ class Sender:
             is_live = self._settings.get("replay", self._configured()) == "live"
             provider = cached.replay(is_live=is_live) or provider
             remember = cached.remember
+        if options.answer_type is not None and provider is target.provider:
+            from .structured import Structured
+
+            provider = Structured(provider, options.answer_type)
         return start_call(provider, target.model, messages, keep=keep, **params), remember
 
     def _may_replay(self, options: argparse.Namespace) -> bool:

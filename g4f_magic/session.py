@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .conversation import Turn
 from .errors import StoreError
 from .front_end import FrontEnd
+from .next_cell import NextCell
 from .portal import Interrupts
 from .screen import Screen
 from .sending import Sender
@@ -56,6 +57,7 @@ class Session:
         self.front_end = FrontEnd(shell)
         self.settings = Settings()
         self._screen = Screen(shell, self.front_end)
+        self.next_cell = NextCell(shell)
         self._sender = Sender(
             self.settings, configured, lambda: self.chats, lambda: self._keeper(kept=True)
         )
@@ -84,6 +86,8 @@ class Session:
         with Interrupts() as stop:
             turn = self._turn(prompt, options, parts)
             answer, failure = self._converse(turn, options, stop)
+        if options.format == "code" and failure is None and not stop.arrived:
+            self.next_cell.take(answer, self.front_end.cell())
         self._latest = answer
         self._tell_news()
         if failure is None and stop.arrived:
@@ -222,9 +226,29 @@ class Session:
             answer = follow(call, card, stop)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
+        failure = call.failure
+        if options.answer_type is not None and failure is None and not stop.arrived:
+            answer, failure = self._fitted(answer, turn, options, stop)
         for end in ends:
-            end(answer, call.failure)
-        return answer, call.failure
+            end(answer, failure)
+        return answer, failure
+
+    def _fitted(
+        self, answer: Answer, turn: Turn, options: argparse.Namespace, stop: Interrupts
+    ) -> tuple[Answer, BaseException | None]:
+        """Return the answer with the object it stands for, or another one that is asked for."""
+        from .display.card import follow
+        from .structured import fitted
+
+        def ask_again(misfit: str) -> tuple[Answer, BaseException | None]:
+            if not options.quiet:
+                told = f"This does not fit {options.schema}, so it is asked for once more: {misfit}"
+                print(told)  # noqa: T201  # below the answer that it is about
+            call = self._sender.send_again(answer, turn.prompt, options, misfit)
+            card = self._screen.card(turn, options, stop, is_first=False)
+            return follow(call, card, stop), call.failure
+
+        return fitted(answer, options.answer_type, ask_again)
 
     def _call_tools(
         self, rounds: Rounds, card: Card, options: argparse.Namespace, stop: Interrupts

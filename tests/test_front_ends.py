@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.byteserver import stream_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
+    from support.byteserver import ByteServer
     from support.lab import Lab
     from support.lab_page import LabPage
 
@@ -110,6 +112,20 @@ def test_stop_in_the_toolbar_leaves_one_line(front_end: str, server: Lab, open_c
     assert "not a language model" in shown
     assert "Traceback" not in shown
     page.screenshot(SCREENSHOTS / f"{front_end}-stopped.png")
+    page.run(2)
+    page.wait_text(2, "42")
+
+
+def test_code_appears_in_a_cell_below(
+    front_end: str, server: Lab, open_cells: Open, byte_server: Callable[..., ByteServer]
+) -> None:
+    """It is there to be read and run, and has not run by itself."""
+    url = byte_server(stream_script(["```python\nprint(6 * 7)\n```"])).url
+    page = open_cells(server, f"%%chat -p {url}/v1 -m m -f code\nhi")
+    page.run(1)
+    page.wait_text(1, "the code is in the cell below")
+    assert "42" not in page.output(2).inner_text()
+    page.screenshot(SCREENSHOTS / f"{front_end}-code.png")
     page.run(2)
     page.wait_text(2, "42")
 

@@ -30,8 +30,8 @@ LONGEST_FUNCTION_LINES = 50
 # "x.*" is the package x with all that is in it.
 LAYERS = (
     (
-        *("errors", "image_bytes", "messages", "model_info", "parts", "prices", "secret"),
-        *("service", "version"),
+        *("answer_type", "errors", "fenced", "image_bytes", "json_schema", "messages", "misfits"),
+        *("model_info", "parts", "prices", "secret", "service", "version"),
     ),
     ("pool", "portal", "sse"),
     ("transport",),
@@ -49,15 +49,17 @@ LAYERS = (
             "forms",
             "frames",
             "hints",
+            "last_cell",
             "prompt",
             "reentry",
+            "structured",
             "tools",
             "values",
         ),
     ),
     ("display.*",),
     (
-        *("config", "env_file", "formats.*", "front_end", "options", "question"),
+        *("config", "env_file", "formats.*", "front_end", "next_cell", "options", "question"),
         *("settings", "settings_file"),
     ),
     (

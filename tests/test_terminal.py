@@ -150,3 +150,19 @@ def test_a_model_does_not_drive_the_terminal(terminal: Terminal, byte_server: St
     assert "done" in shown
     assert terminal.title == title
     assert MAGENTA_BACK not in terminal.screen(colours=True)
+
+
+def test_code_is_the_next_input_and_is_not_run(
+    terminal: Terminal, byte_server: StartServer
+) -> None:
+    """It stands behind the prompt, to be changed, taken with a key or deleted."""
+    code = "```python\nprint('run' * 3)\n```"
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(sse_head() + chunked(delta(code) + finish() + DONE) + END)
+
+    terminal.type(f"%chat -p {byte_server(script).url}/v1 -m m -f code hi")
+    shown = terminal.wait_for("In [3]: print('run' * 3)")
+    assert "the code is in the cell below" not in shown
+    assert "the code is the next input" in shown
+    assert "runrunrun" not in shown

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from . import footer
-from .document import ending, is_empty_failure, printable, publish_document
+from .document import ending, is_empty_failure, printable
+from .forms import publish_as, remark
 from .images import image_outputs
 from .markdown import close_open_fence, finished_length, split_open_block
 from .pieces import folded_reasoning, open_reasoning, plain_call, shown_text, text_with_calls
@@ -165,13 +166,18 @@ class CellCard:
 
     An output is left for good where a block ends that was not shown before, so that
     what is on the screen never moves into another output. ``open_bar`` gives the bar
-    with a Stop button, or None where no click arrives.
+    with a Stop button, or None where no click arrives; ``form`` is what the answer has
+    in the end.
     """
 
     def __init__(
-        self, publisher: DisplayPublisher, open_bar: Callable[[str], Bar | None] = lambda _: None
+        self,
+        publisher: DisplayPublisher,
+        open_bar: Callable[[str], Bar | None] = lambda _: None,
+        form: str = "markdown",
     ) -> None:
         self._publisher = publisher
+        self._form = form
         self._open_bar = open_bar
         self._bar: Bar | None = None
         self._head = ""  # what stands above the text in the first output
@@ -204,7 +210,7 @@ class CellCard:
         if self._has_begun:
             self._publisher.clear_output(wait=True)
         if not is_empty_failure(answer):
-            publish_document(self._publisher, answer)
+            publish_as(self._form, self._publisher, answer)
         if self._bar is not None:
             self._bar.close()  # only now, or its row would go before the document is there
 
@@ -270,8 +276,9 @@ class CellCard:
 class LineCard:
     """Draws in one output among others, sent again as a whole, less often as it grows."""
 
-    def __init__(self, publisher: DisplayPublisher) -> None:
+    def __init__(self, publisher: DisplayPublisher, form: str = "markdown") -> None:
         self._publisher = publisher
+        self._form = form
         self._id = ""
 
     def backlog(self, answer: Answer) -> int:
@@ -292,13 +299,14 @@ class LineCard:
     def close(self, answer: Answer) -> None:
         """Put the document in its place."""
         if self._id or not is_empty_failure(answer):
-            publish_document(self._publisher, answer, self._id)
+            publish_as(self._form, self._publisher, answer, self._id)
 
 
 class TerminalCard:
     """Writes the text as it comes, for a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: str = "markdown") -> None:
+        self._form = form
         self._written = 0
         self._told_calls = 0
         self._ended = 0  # how much was written when a line was last ended
@@ -326,7 +334,8 @@ class TerminalCard:
             self._written = len(answer.text)
             self._tell_calls(answer)
             pictures = (bundle["text/plain"] for bundle, _ in image_outputs(answer))
-            said = "\n\n".join([*pictures, ending(answer)])
+            ends = (remark(self._form, answer, "the next input"), ending(answer))
+            said = "\n\n".join([*pictures, "\n".join(filter(None, ends))])
             gap = "\n\n" if self._written else ""
             sys.stdout.write(f"{gap}{printable(said)}\n")
             sys.stdout.flush()
@@ -363,13 +372,17 @@ class QuietCard:
 
 
 def open_card(
-    shell: InteractiveShell, open_bar: Callable[[str], Bar | None], *, may_clear: bool
+    shell: InteractiveShell,
+    open_bar: Callable[[str], Bar | None],
+    *,
+    may_clear: bool,
+    form: str = "markdown",
 ) -> Card:
     """Return the card for where the cell runs; ``may_clear`` if it has no other output."""
     if not hasattr(shell, "kernel"):
-        return TerminalCard()
+        return TerminalCard(form)
     publisher = shell.display_pub
-    return CellCard(publisher, open_bar) if may_clear else LineCard(publisher)
+    return CellCard(publisher, open_bar, form) if may_clear else LineCard(publisher, form)
 
 
 def with_status(text: str, answer: Answer) -> str:

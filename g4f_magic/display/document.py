@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..version import VERSION
 from . import footer
@@ -12,15 +12,23 @@ from .markdown import close_open_fence
 from .pieces import folded_reasoning, plain_call, text_with_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.displaypub import DisplayPublisher
 
     from ..messages import Answer
 
+Shown: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
+"""An output: its MIME bundle, and its metadata."""
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def document(answer: Answer) -> dict[str, str]:
-    """Return the answer as ``text/markdown`` and ``text/plain``, safe to be shown."""
+def document(answer: Answer, remark: str = "") -> dict[str, str]:
+    """Return the answer as ``text/markdown`` and ``text/plain``, safe to be shown.
+
+    ``remark`` is a line to stand below the text.
+    """
     who, figures = footer.header(answer), footer.footer(answer)
     if not answer.text and not answer.reasoning:
         who, figures = "", f"{who} · {figures}"
@@ -29,10 +37,11 @@ def document(answer: Answer) -> dict[str, str]:
         folded_reasoning(answer.reasoning),
         close_open_fence(text_with_calls(answer.text, answer.tool_calls)),
         f"*{footer.note(answer)}*" if footer.note(answer) else "",
+        footer.small(remark) if remark else "",
         footer.small(figures) if figures else "",
     ]
     markdown = "\n\n".join(part for part in parts if part.strip())
-    said = [answer.text, *map(plain_call, answer.tool_calls), ending(answer)]
+    said = [answer.text, *map(plain_call, answer.tool_calls), remark, ending(answer)]
     plain = "\n\n".join(piece for piece in said if piece)
     return {"text/markdown": markdown, "text/plain": printable(plain)}
 
@@ -54,13 +63,36 @@ def facts(answer: Answer) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def publish_document(publisher: DisplayPublisher, answer: Answer, display_id: str = "") -> None:
-    """Send the document, into an output that is there or a new one, then the pictures."""
+def publish_document(
+    publisher: DisplayPublisher,
+    answer: Answer,
+    display_id: str = "",
+    shown: Sequence[Shown] = (),
+) -> None:
+    """Send the document, into an output that is there or a new one, then the pictures.
+
+    ``shown`` are the outputs to send in place of the document, if not as Markdown.
+    """
     metadata = {"g4f_magic": facts(answer)}
     transient = {"display_id": display_id} if display_id else {}
-    publisher.publish(document(answer), metadata, transient=transient, update=bool(display_id))
-    for bundle, about in image_outputs(answer):
-        publisher.publish(bundle, about | metadata)
+    (bundle, about), *others = shown or [(document(answer), metadata)]
+    publisher.publish(bundle, about, transient=transient, update=bool(display_id))
+    pictures = ((bundle, about | metadata) for bundle, about in image_outputs(answer))
+    for bundle, about in (*others, *pictures):
+        publisher.publish(bundle, about)
+
+
+def told(answer: Answer) -> dict[str, str]:
+    """Return all but the text: who answered, what is missing, and the figures."""
+    lines = (footer.header(answer), footer.footer(answer))
+    small = [footer.small(" · ".join(filter(None, lines)))] if any(lines) else []
+    note = [f"*{footer.note(answer)}*"] if footer.note(answer) else []
+    thought, calls = folded_reasoning(answer.reasoning), text_with_calls("", answer.tool_calls)
+    plain = [*map(plain_call, answer.tool_calls), ending(answer)]
+    return {
+        "text/markdown": "\n\n".join(filter(None, [thought, calls, *note, *small])),
+        "text/plain": printable("\n\n".join(filter(None, plain))),
+    }
 
 
 def ending(answer: Answer) -> str:

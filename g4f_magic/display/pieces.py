@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ..fenced import fenced
 from .harmless import neutralise
 from .markdown import blocks, close_open_fence
 
@@ -68,9 +69,9 @@ def open_reasoning(reasoning: str) -> str:
 def folded_call(call: ToolCall) -> str:
     """Return a tool call with its arguments and its result, folded."""
     said = "" if call.outcome in ("", "done") else f" · {call.outcome}"
-    parts = [_fenced(_indented(call.arguments), "json")]
+    parts = [fenced(_indented(call.arguments), "json")]
     if call.result:
-        parts.append(f"→\n\n{_fenced(_cut(_indented(call.result)))}")
+        parts.append(f"→\n\n{fenced(_cut(_indented(call.result)))}")
     summary = f"Tool call: <code>{_escaped(call.name)}</code>{said}"
     return _folded(summary, neutralise("\n\n".join(parts)))
 
@@ -80,12 +81,6 @@ def plain_call(call: ToolCall) -> str:
     said = "" if call.outcome in ("", "done") else f" {call.outcome}"
     result = f" → {_cut(call.result)}" if call.result else ""
     return f"[tool call{said}: {call.name}({' '.join(call.arguments.split())}){result}]"
-
-
-def _fenced(text: str, language: str = "") -> str:
-    """Return text as a block of code, whatever is in it."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _cut(result: str) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from g4f_magic.service import ServiceReply
 
 from . import demo_voice as voice
+from .demo_json import json_answer
 from .demo_models import CHAT_MODELS, IMAGE_MODEL, MODELS
 from .demo_tools import part_of
 
@@ -152,6 +153,7 @@ def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
     speaker = CHAT_MODELS[model]
     with_tools = None if model == "demo-error" else part_of(request, heard.prompt)
     text = f"{voice.NOTICE}\n\n{with_tools.text}" if with_tools else speaker.say(heard)
+    text = json_answer(request.get("response_format"), heard.prompt) or text
     content = voice.tokens_of(_stopped(text, request.get("stop")))
     reasoning = voice.tokens_of(voice.plan(heard)) if speaker.reasons else []
     limit = request.get("max_completion_tokens") or request.get("max_tokens")

@@ -1,0 +1,127 @@
+"""Ask for JSON of a type: by the request's own field, else in words; and once more if need be."""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from .answer_type import MisfitError
+from .errors import ResponseError, RetryProviderError
+from .messages import Remark, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from .answer_type import AnswerType
+    from .messages import Answer, Event, Message
+
+_IN_WORDS = (
+    "Answer with JSON alone, without a fence or a word around it, that fits this JSON schema:"
+)
+_REFUSED = Remark("asked in words: the service takes no schema")
+_NAMES_OF_IT = ("response_format", "json_schema")
+
+
+class Structured:
+    """A provider that asks another one again, in words, if that takes no ``response_format``."""
+
+    def __init__(self, provider: Any, wanted: AnswerType) -> None:
+        self._provider = provider
+        self._wanted = wanted
+        self.name: str = provider.name
+        self.default_model: str = provider.default_model
+
+    @property
+    def last_provider(self) -> Any:
+        """Who answered."""
+        return getattr(self._provider, "last_provider", None) or self._provider
+
+    async def create_async_generator(
+        self, model: str | None, messages: Sequence[Message], **params: Any
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events of the answer, be it to the first request or to the second."""
+        ask = self._provider.create_async_generator
+        try:
+            async with aclosing(ask(model, messages, **params)) as events:
+                async for event in events:
+                    yield event
+        except (ResponseError, RetryProviderError) as error:
+            if not _is_refusal_of_the_format(error):
+                raise
+        else:
+            return
+        params["response_format"] = {"type": "json_object"}
+        yield _REFUSED
+        async with aclosing(ask(model, in_words(messages, self._wanted), **params)) as events:
+            async for event in events:
+                yield event
+
+
+def in_words(messages: Sequence[Message], wanted: AnswerType) -> list[Message]:
+    """Return messages with the schema in their system prompt."""
+    told = f"{_IN_WORDS}\n\n{json.dumps(wanted.schema, ensure_ascii=False)}"
+    has_system = bool(messages) and messages[0].get("role") == "system"
+    before = [str(messages[0].get("content") or "")] if has_system else []
+    system: Message = {"role": "system", "content": "\n\n".join([*before, told])}
+    return [system, *messages[has_system:]]
+
+
+def once_more(answer: Answer, prompt: str, wanted: AnswerType, misfit: str) -> list[Message]:
+    """Return the messages that ask for a better answer than one that does not fit."""
+    sent: list[Message] = answer.request.get("messages") or [{"role": "user", "content": prompt}]
+    schema = json.dumps(wanted.schema, ensure_ascii=False)
+    asked = f"That does not fit: {misfit}.\n\n{_IN_WORDS}\n\n{schema}"
+    reply: Message = {"role": "assistant", "content": answer.text}
+    return [*sent, reply, {"role": "user", "content": asked}]
+
+
+def fitted(
+    answer: Answer,
+    wanted: AnswerType,
+    ask_again: Callable[[str], tuple[Answer, BaseException | None]],
+) -> tuple[Answer, BaseException | None]:
+    """Return an answer with the object that it stands for in ``parsed``, and no error.
+
+    Where it does not fit, ``ask_again`` is told why and gives another answer, and the error that
+    ended it. If that one does not fit either, it is returned with the error that says so.
+    """
+    try:
+        return replace(answer, parsed=wanted.read(answer.text)), None
+    except MisfitError as error:
+        second, failure = ask_again(str(error))
+    second = replace(second, usage=_both(answer.usage, second.usage))
+    if failure is not None or second.state == "interrupted":
+        return second, failure
+    try:
+        return replace(second, parsed=wanted.read(second.text)), None
+    except MisfitError as error:
+        message = f"the answer does not fit {wanted.name}, nor did the one before: {error}"
+        hint = "its text is kept: -o NAME binds it, and %chat --show shows it"
+        return second, ResponseError(
+            message, hint=hint, provider=second.provider, partial=second.text
+        )
+
+
+def _both(first: Usage | None, second: Usage | None) -> Usage | None:
+    """Return the tokens of two requests, of which both have to be paid."""
+    if first is None or second is None:
+        return second or first
+
+    def total(one: int | None, other: int | None) -> int | None:
+        return None if one is None or other is None else one + other
+
+    tokens_in = total(first.tokens_in, second.tokens_in)
+    return Usage(tokens_in, total(first.tokens_out, second.tokens_out), second.raw)
+
+
+def _is_refusal_of_the_format(error: ResponseError | RetryProviderError) -> bool:
+    causes = error.causes if isinstance(error, RetryProviderError) else (error,)
+    return all(
+        isinstance(cause, ResponseError)
+        and cause.status == HTTPStatus.BAD_REQUEST
+        and any(name in str(cause) for name in _NAMES_OF_IT)
+        for cause in causes
+    )
