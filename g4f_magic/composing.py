@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import UsageError
 from .parts import readable
-from .prompt import expand, expand_parts
+from .prompt import evaluated, expand, expand_parts
 
 if TYPE_CHECKING:
     import argparse
@@ -49,14 +51,27 @@ def composed(text: str, options: argparse.Namespace, scope: dict[str, Any], rows
 
 
 def _attached(named: Iterable[str], scope: dict[str, Any], rows: int) -> Iterator[Attachment]:
-    """Yield what was named: a variable of the notebook, else a file, files or an address."""
+    """Yield what was named: a value of the notebook, else a file, files or an address."""
     from .attachments import attachments
 
     for what in named:
         if what in scope:
             yield from attachments(scope[what], name=what, rows=rows)
+        elif _is_made_of(what, scope) and not Path(what).exists():
+            yield from attachments(evaluated(what, partial(_value, scope=scope)), rows=rows)
         else:
             yield from attachments(what)
+
+
+def _is_made_of(text: str, scope: dict[str, Any]) -> bool:
+    """Tell whether a text is an expression like ``plt.gcf()`` or ``figures[0]`` on a name there."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deep
+        return False
+    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return isinstance(node, ast.Name) and node.id in scope
 
 
 def _parts(said: list[Part], attached: list[Attachment]) -> tuple[Part, ...]:

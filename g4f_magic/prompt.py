@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import UsageError
 from .messages import Answer
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .parts import Part
+
+T = TypeVar("T")
 
 _AS_IT_STANDS = "--raw sends the text as it stands"
 _NOTHING_SENT = f"nothing was sent; {_AS_IT_STANDS}"
@@ -93,17 +95,28 @@ def _value_of(expression: str, evaluate: Callable[[str], Any], rows: int) -> lis
     from .attachments import pictures  # most prompts are plain text and need none of it
     from .values import shown
 
-    try:
+    def parts_of(expression: str) -> list[Part]:
         value = evaluate(expression)
         found = pictures(value, name=expression if expression.isidentifier() else "")
         text = "" if found and not isinstance(value, Answer) else shown(value, rows=rows)
+        return [text, *found]
+
+    return evaluated(expression, parts_of, f"{{{{ {expression} }}}}", _NOTHING_SENT)
+
+
+def evaluated(
+    expression: str, evaluate: Callable[[str], T], named: str = "", hint: str = "nothing was sent"
+) -> T:
+    """Return what an expression comes to; ``UsageError`` names the one that fails."""
+    named = named or expression
+    try:
+        return evaluate(expression)
     except UsageError as error:
-        message = f"{{{{ {expression} }}}}: {error}"
-        raise UsageError(message, hint=error.hint or _NOTHING_SENT) from error
+        message = f"{named}: {error}"
+        raise UsageError(message, hint=error.hint or hint) from error
     except NameError as error:
-        message = f"{{{{ {expression} }}}}: {error}"
-        raise UsageError(message, hint=_NOTHING_SENT) from None
+        message = f"{named}: {error}"
+        raise UsageError(message, hint=hint) from None
     except Exception as error:
-        message = f"{{{{ {expression} }}}} failed: {type(error).__name__}: {error}"
-        raise UsageError(message, hint=_NOTHING_SENT) from error
-    return [text, *found]
+        message = f"{named} failed: {type(error).__name__}: {error}"
+        raise UsageError(message, hint=hint) from error

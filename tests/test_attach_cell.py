@@ -112,6 +112,16 @@ def test_a_table_goes_along_as_text(notebook: Kernel, server: ByteServer) -> Non
     assert "df: DataFrame of 2 rows" in run.outputs[0]["data"]["text/plain"].splitlines()[-1]
 
 
+def test_an_expression_goes_along(notebook: Kernel, server: ByteServer) -> None:
+    """``-a plt.gcf()`` is how one names a figure that has no name."""
+    _, figure = ask(notebook, server, "Why?", "--new -a fig.axes[0].get_figure()")
+    assert is_plot(figure)
+    assert "Oslo" not in ask(notebook, server, "Who?", "--new -a df.head(1)")
+    error = notebook.run(f"%%chat -p {server.url}/v1 -m m -a df.nothing\nWho?").error
+    assert error is not None
+    assert "df.nothing failed: AttributeError" in error.evalue
+
+
 def test_the_card_says_what_was_scaled_down(notebook: Kernel, server: ByteServer) -> None:
     """The model may miss what only the original shows, also where several are compared."""
     notebook.run("from PIL import Image\nwide = Image.new('RGB', (4096, 64))")

@@ -14,7 +14,11 @@ from support.environment import clean_environment
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 BAR = "[▏▎▍▌▋▊▉█]+"
-FIGURES = re.compile(rf"\d+(\.\d+)? s( to first token)?|\d+ tokens/s|\d+ +{BAR}|{BAR}| {{2,}}")
+# Times, bars of them, and the size of a picture, which depends on the fonts that are there.
+FIGURES = re.compile(
+    rf"\d+(\.\d+)? s( to first token)?|\d+ tokens/s|\d+ +{BAR}|{BAR}| {{2,}}"
+    r"|\d+×\d+, [\d.]+ KB|\d+ in, \d+ out"
+)
 
 
 def test_there_are_notebooks() -> None:
