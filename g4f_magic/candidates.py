@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, is_typeddict
 
+from .config import provider_by_key
 from .listing_cache import ListingCache, default_path
 from .providers import Demo, provider_names
+from .secret import SecretDict
 from .settings import FAMILIES, KEYS
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Candidates:
         Where there are very many, they come only once a provider's name is typed.
         """
         settings, listed = self._session.settings, self._listed_models()
-        usual = provider or settings.get("provider")
+        usual = provider or settings.get("provider") or _usual()
         bare = [model.name for model in listed if model.provider == usual]
         if usual == Demo.name:
             bare += Demo.models
@@ -117,6 +119,12 @@ def fitting(names: Iterable[str], begun: str) -> list[str]:
     """Return the names that begin like this, in either case, and go on; each once."""
     start = begun.lower()
     return [one for one in dict.fromkeys(names) if one.lower().startswith(start) and one != begun]
+
+
+def _usual() -> str:
+    """Return who is asked if nobody is named; whether a local server runs is not found out."""
+    chosen = provider_by_key(SecretDict(os.environ))
+    return chosen.name if chosen else Demo.name
 
 
 def _can_be_attached(value: Any) -> bool:

@@ -117,12 +117,14 @@ def _one_name(provider: str, prefix: str) -> str:
     return provider or prefix
 
 
+def provider_by_key(environ: Mapping[str, str]) -> Provider | None:
+    """Return the first provider whose key is there, of those that a key chooses."""
+    return next((one for one in chosen_by_key() if _has_key(one, environ)), None)
+
+
 def _found(environ: Mapping[str, str]) -> Provider:
     """Return the first provider whose key is there, else a local server, else the demo."""
-    for provider in chosen_by_key():
-        if _has_key(provider, environ):
-            return provider
-    return running_local_server() or Demo
+    return provider_by_key(environ) or running_local_server() or Demo
 
 
 def _has_key(provider: Provider, environ: Mapping[str, str]) -> bool:

@@ -300,3 +300,11 @@ def test_without_the_extension_nothing_is_left(kernel: Kernel) -> None:
         assert words(kernel, "%%chat --mo|") == ["--model"]
         kernel.run("%unload_ext g4f_magic")
         assert "--model" not in words(kernel, "%%chat --mo|")
+
+
+def test_where_there_is_no_key_the_models_of_the_demo_are_offered(kernel: Kernel) -> None:
+    """The first thing that a newcomer types is ``-m demo-``."""
+    kernel.run("%load_ext g4f_magic")
+    assert cells(kernel, "%chat -m demo-sl|") == ["%chat -m demo-slow|"]
+    kernel.run("import os; os.environ['GROQ_API_KEY'] = 'k'")
+    assert cells(kernel, "%chat -m demo-sl|") == []
