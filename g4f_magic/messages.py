@@ -337,3 +337,15 @@ def _written(target: Path, content: bytes, what: str, suffix: str = "") -> Path:
         message = f"the {what} cannot be saved as {str(target)!r}: {reason}"
         raise UsageError(message) from error
     return target
+
+
+def usage_of_both(first: Usage | None, second: Usage | None) -> Usage | None:
+    """Return what two requests used; None, as a whole or a side, where one is not known."""
+    if first is None or second is None:
+        return None
+
+    def total(one: int | None, other: int | None) -> int | None:
+        return None if one is None or other is None else one + other
+
+    tokens_in = total(first.tokens_in, second.tokens_in)
+    return Usage(tokens_in, total(first.tokens_out, second.tokens_out), second.raw)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .display.card import watch
-from .messages import Answer, Usage
+from .messages import Answer, usage_of_both
 
 if TYPE_CHECKING:
     import threading
@@ -127,25 +127,13 @@ def joined(before: Answer, after: Answer) -> Answer:
         reasoning="\n\n".join(thoughts),
         images=before.images + after.images,
         tool_calls=(*before.tool_calls, *calls),
-        usage=_sum(before.usage, after.usage),
+        usage=usage_of_both(before.usage, after.usage),
         first_token_s=before.first_token_s,
         request=after.request or before.request,
         cached=before.cached and after.cached,
         attempt=max(before.attempt, after.attempt),
         activity=after.activity or ("waiting for the next answer" if is_quiet else ""),
     )
-
-
-def _sum(before: Usage | None, after: Usage | None) -> Usage | None:
-    if before is None or after is None:
-        return None
-
-    def total(*counts: int | None) -> int | None:
-        known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
-
-    tokens_in = total(before.tokens_in, after.tokens_in)
-    return Usage(tokens_in, total(before.tokens_out, after.tokens_out))
 
 
 def _asking(text: str, calls: Iterable[ToolCall]) -> Message:

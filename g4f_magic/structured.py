@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answer_type import MisfitError
 from .errors import ResponseError, RetryProviderError
-from .messages import Remark, Usage
+from .messages import Remark, usage_of_both
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -23,6 +23,7 @@ _IN_WORDS = (
 )
 _REFUSED = Remark("asked in words: the service takes no schema")
 _NAMES_OF_IT = ("response_format", "json_schema")
+_OF_THE_REQUEST = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class Structured:
@@ -92,7 +93,7 @@ def fitted(
         return replace(answer, parsed=wanted.read(answer.text)), None
     except MisfitError as error:
         second, failure = ask_again(str(error))
-    second = replace(second, usage=_both(answer.usage, second.usage))
+    second = replace(second, usage=usage_of_both(answer.usage, second.usage))
     if failure is not None or second.state == "interrupted":
         return second, failure
     try:
@@ -105,23 +106,11 @@ def fitted(
         )
 
 
-def _both(first: Usage | None, second: Usage | None) -> Usage | None:
-    """Return the tokens of two requests, of which both have to be paid."""
-    if first is None or second is None:
-        return second or first
-
-    def total(one: int | None, other: int | None) -> int | None:
-        return None if one is None or other is None else one + other
-
-    tokens_in = total(first.tokens_in, second.tokens_in)
-    return Usage(tokens_in, total(first.tokens_out, second.tokens_out), second.raw)
-
-
 def _is_refusal_of_the_format(error: ResponseError | RetryProviderError) -> bool:
     causes = error.causes if isinstance(error, RetryProviderError) else (error,)
     return all(
         isinstance(cause, ResponseError)
-        and cause.status == HTTPStatus.BAD_REQUEST
+        and cause.status in _OF_THE_REQUEST
         and any(name in str(cause) for name in _NAMES_OF_IT)
         for cause in causes
     )
