@@ -163,6 +163,7 @@ def test_a_stranger_s_notebook_shows_the_same(lab: Lab, lab_page: LabPage) -> No
     lab_page.page.wait_for_function(f"new Set(({COLUMNS})().map(c => c.left)).size === 1")
 
 
+@pytest.mark.slow
 def test_an_answer_is_kept_with_a_click(
     lab: Lab, lab_page: LabPage, byte_server: StartServer
 ) -> None:

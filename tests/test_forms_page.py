@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from support.lab import Lab
     from support.lab_page import LabPage
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FAR = "http://far.invalid"
 ANSWERS = {
