@@ -80,10 +80,9 @@ def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what bec
     service are open, a service that asks to wait is left alone for as long, and whole answers
     are kept: the same call asks only for the rest, unless ``cache`` is off.
 
-    ``judge`` scores the answers: a function of ``(answer)`` or ``(prompt, answer)`` that
-    returns a number, or a model, which is asked for one from 0 to 10. ``engine``, a client of
-    a dask cluster, lets its workers ask, with the keys that are here. Raises ``UsageError``
-    for what cannot be used, with nothing sent, and ``ComparisonStopped``.
+    ``judge`` scores the answers: a function of ``(answer)`` or ``(prompt, answer)``, or a model,
+    asked for 0 to 10. ``engine``, a client of a dask cluster, lets its workers ask, with the keys
+    that are here. Raises ``UsageError``, with nothing sent, and ``ComparisonStopped``.
     """
     refuse_on_the_loop()
     _refuse_no_fields(set(params) - {"proxy"})
@@ -104,10 +103,9 @@ def compare(  # noqa: PLR0913  # what is asked, of whom, how often, and what bec
     if scorer is not None and stopped is None:
         outcomes, is_stopped = scorer.judged(outcomes, asking)
         stopped = " before all was judged" if is_stopped else None
-    comparison = Comparison(outcomes, drawn_in=drawn_in)
     if stopped is not None:
-        raise ComparisonStopped(comparison, stopped)
-    return comparison
+        raise ComparisonStopped(Comparison(outcomes, drawn_in=drawn_in), stopped)
+    return Comparison(outcomes, drawn_in=drawn_in)
 
 
 def parse_models(named: Iterable[str]) -> list[Asked]:

@@ -65,8 +65,7 @@ def target(  # noqa: PLR0913  # one keyword per setting
     ``UsageError`` for names that cannot be used.
     """
     environ = SecretDict(os.environ if environ is None else environ)
-    proxy = Secret(proxy or environ.get("G4F_PROXY", ""))
-    aliases = aliases or {}
+    proxy, aliases = Secret(proxy or environ.get("G4F_PROXY", "")), aliases or {}
     in_environ = (environ.get("G4F_PROVIDER"), environ.get("G4F_MODEL"))
     api_base = environ.get("G4F_API_BASE") or None
     ranks = (options, *configured, in_environ, *(() if api_base else (kept,)))
