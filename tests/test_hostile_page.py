@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.lab import Lab
     from support.lab_page import LabPage
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 #: Runs in each frame before anything else: notes what outputs hold besides things to be read,
 #: however briefly.

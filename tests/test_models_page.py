@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HOSTILE = (
     '<img src=x onerror="window.hacked = 1">',

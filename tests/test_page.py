@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ARABIC = "\u0645\u0631\u062d\u0628\u0627"  # "hello"
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
