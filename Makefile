@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
 
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
-	$(PYTEST) -m "not slow" --cov $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest test-kernels
 	$(PYTEST) -m slow $(ARGS)
