@@ -131,11 +131,13 @@ class Sender:
                 keeping.begin_compared(so_far)
 
         ends = []
-        for one, target in zip(asked, targets, strict=True):
-            calls[one.label], end = self._start(target, messages, one.fields, options, keep)
-            calls[one.label].note(*notes(turn.parts))
-            ends.append(end)
-        all_started.set()
+        try:
+            for one, target in zip(asked, targets, strict=True):
+                calls[one.label], end = self._start(target, messages, one.fields, options, keep)
+                calls[one.label].note(*notes(turn.parts))
+                ends.append(end)
+        finally:
+            all_started.set()  # whatever happens, or a thread of the pool waits for ever
         return calls, ends, keeping
 
     def _messages(
