@@ -13,8 +13,8 @@ from answer_text import answer_text
 from figures import Figure, main
 
 from g4f_magic.messages import Answer, Usage
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

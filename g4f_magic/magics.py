@@ -16,17 +16,17 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Float, Int, Unicode
 
 from .answer_type import named_type
-from .arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
-from .composing import composed
+from .cell.arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
+from .cell.options import split_words
+from .cell.question import Question
+from .cell.session import Session, Stopped
+from .completion.tab import Tab
 from .errors import G4FError, UsageError
-from .last_cell import LastCell
 from .messages import Answer
-from .options import split_words
-from .question import Question
+from .prompts.composing import composed
+from .prompts.last_cell import LastCell
 from .secret import SecretDict
-from .session import Session, Stopped
-from .settings import KEYS
-from .tab import Tab
+from .settings.settings import KEYS
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class ChatMagics(Magics):
 
         Without a name it is the current conversation, which %%chat continues.
         """
-        from .chat_verbs import run
+        from .cell.chat_verbs import run
 
         arguments, words = split_words(line)
         try:

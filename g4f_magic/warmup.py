@@ -16,11 +16,11 @@ _STEPS = (
     "httpcore",
     "httpx",
     "markdown_it",
-    "g4f_magic.config",
+    "g4f_magic.settings.config",
     "g4f_magic.call",
-    "g4f_magic.keeper",
+    "g4f_magic.store.keeper",
     "g4f_magic.display.card",
-    "g4f_magic.completion",
+    "g4f_magic.completion.completion",
 )
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from support.lab import code_cell
 
-from g4f_magic.adoption import adopt
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store
+from g4f_magic.store.adoption import adopt
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,13 @@ from support.byteserver import ByteServer, json_reply, reply
 from support.events import HELLO, hear
 from support.kernel import Kernel
 
-from g4f_magic import config
 from g4f_magic.call import start_call
 from g4f_magic.client import AsyncClient, Client
 from g4f_magic.errors import ResponseError, UsageError
 from g4f_magic.messages import FinishReason, Sent
 from g4f_magic.providers import Aichat, Provider, RetryProvider, get_provider
 from g4f_magic.providers.aichat import one_prompt
+from g4f_magic.settings import config
 
 if TYPE_CHECKING:
     from support.byteserver import Exchange, Script

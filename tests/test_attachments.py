@@ -25,10 +25,10 @@ from PIL import Image as Pillow
 from support.api_schema import check_chat
 from support.byteserver import ByteServer, reply
 
-from g4f_magic.attachments import LARGEST_BYTES, attachments, pictures
 from g4f_magic.errors import G4FError, UsageError
 from g4f_magic.image_bytes import media_type, pixels
 from g4f_magic.messages import Answer, Image
+from g4f_magic.prompts.attachments import LARGEST_BYTES, attachments, pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +187,7 @@ def test_without_pillow_a_large_picture_goes_as_it_is() -> None:
     """Pillow is not needed to chat."""
     program = (
         "import sys; sys.modules['PIL'] = None\n"
-        "from g4f_magic.attachments import attachments\n"
+        "from g4f_magic.prompts.attachments import attachments\n"
         "data = sys.stdin.buffer.read()\n"
         "(found,) = attachments(data)\nassert found.data == data and not found.note"
     )

@@ -12,10 +12,10 @@ import pytest
 from support.byteserver import json_reply, reply, sse_head
 from support.environment import free_port
 
-from g4f_magic.catalogue import Source, listings
 from g4f_magic.display.models import ModelList
-from g4f_magic.listing_cache import ListingCache, default_path
-from g4f_magic.model_info import ModelInfo
+from g4f_magic.models.catalogue import Source, listings
+from g4f_magic.models.listing_cache import ListingCache, default_path
+from g4f_magic.models.model_info import ModelInfo
 from g4f_magic.providers import Demo, OpenaiChat, OpenaiTemplate, RetryProvider, get_provider
 from g4f_magic.providers.plugins import plugins
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.events import StartServer
 
     from g4f_magic.messages import Event
-    from g4f_magic.model_info import Listing
+    from g4f_magic.models.model_info import Listing
     from g4f_magic.providers import Provider
 
 KEY = "sk-0123456789abcdef"

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
-from g4f_magic.chat_verbs import VERBS, run
-from g4f_magic.chats import Chats
+from g4f_magic.cell.chat_verbs import VERBS, run
+from g4f_magic.cell.options import split_words
 from g4f_magic.display.listing import ConversationList, UsageTable
 from g4f_magic.display.table import Cell, Table, one_line
 from g4f_magic.errors import StoreError, UsageError
-from g4f_magic.keeper import Keeper
-from g4f_magic.listing_cache import ListingCache, default_path
 from g4f_magic.messages import Answer, Usage
-from g4f_magic.model_info import Listing, ModelInfo
-from g4f_magic.options import split_words
-from g4f_magic.saved import SavedConversation, SavedTurn, Spent
+from g4f_magic.models.listing_cache import ListingCache, default_path
+from g4f_magic.models.model_info import Listing, ModelInfo
+from g4f_magic.store.chats import Chats
+from g4f_magic.store.keeper import Keeper
+from g4f_magic.store.saved import SavedConversation, SavedTurn, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from support.lab_page import LabPage
 
     from g4f_magic.display.listing import Displayed
-    from g4f_magic.store import Store
+    from g4f_magic.store.store import Store
 
 NOTEBOOK = "/home/ada/Analysis.ipynb"
 OTHER = "/home/ada/Other.ipynb"

@@ -573,7 +573,7 @@ def test_a_notebook_that_nobody_watches_gets_one_document(tmp_path: Path) -> Non
     assert "widgets" not in book.metadata
 
 
-@pytest.mark.parametrize("first", ["g4f_magic.compare", "g4f_magic.session", "g4f_magic"])
+@pytest.mark.parametrize("first", ["g4f_magic.compare", "g4f_magic.cell.session", "g4f_magic"])
 def test_the_function_is_found_where_one_looks_for_it(first: str) -> None:
     """Module and function bear one name; whichever is imported can be called."""
     code = (

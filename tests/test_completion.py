@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import IPython
 import pytest
 from support.byteserver import stream_script
 from support.kernel import Kernel
@@ -218,6 +219,21 @@ def test_an_expression_is_completed_as_in_any_cell(
     )
 
 
+@pytest.mark.skipif(IPython.version_info < (8, 6), reason="older ones take no kinds from a hook")
+def test_an_expression_shows_what_its_names_are(notebook: Kernel) -> None:
+    """The list of Tab tells a function from a variable by the word beside it."""
+
+    def kinds(code: str) -> dict[str, str]:
+        reply = notebook.request("complete_request", {"code": code, "cursor_pos": len(code)})
+        offered = reply["metadata"]["_jupyter_types_experimental"]
+        return {one["text"]: one["type"] for one in offered}
+
+    notebook.run("get_ipython().Completer.use_jedi = True")
+    assert kinds("pla") == kinds("%%chat\n{{ pla")
+    assert kinds("%%chat\n{{ le")["len"] == "function"
+    notebook.run("get_ipython().Completer.use_jedi = False")
+
+
 def test_python_is_completed_as_ever(notebook: Kernel) -> None:
     """A cell that only mentions the magics is none of ours."""
     for typed in ("pla|", "# %%chat\npla|", "%timeit pla|", "%%timeit\npla|"):
@@ -260,7 +276,7 @@ def test_names_of_the_notebook_fit_the_option(
     taken = ["-a/--attach", "--schema", "--tools", "-f/--format", "--prompt-file"]
     setup = [
         "import argparse",
-        "from g4f_magic.completion import Completion",
+        "from g4f_magic.completion.completion import Completion",
         "parser = argparse.ArgumentParser()",
         *(f"_ = parser.add_argument(*{option.split('/')!r})" for option in taken),
         "_completion = Completion(get_ipython(), None, {'chat': parser}, None)",

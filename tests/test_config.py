@@ -9,14 +9,14 @@ import pytest
 from support.byteserver import ByteServer, stream_script
 from support.events import HELLO, hear
 
-from g4f_magic import config
 from g4f_magic.errors import ProviderNotFoundError, UsageError
 from g4f_magic.providers import Demo, OpenaiChat, get_provider, provider_names
+from g4f_magic.settings import config
 
 if TYPE_CHECKING:
     from support.events import StartServer
 
-    from g4f_magic.config import Target
+    from g4f_magic.settings.config import Target
 
 Source: TypeAlias = tuple[str | None, str | None]
 """A provider and a model, as one source of settings names them."""

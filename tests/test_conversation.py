@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g4f_magic.conversation import Cell, Conversation, Turn
 from g4f_magic.messages import Answer
+from g4f_magic.prompts.conversation import Cell, Conversation, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from support.byteserver import stream_script
 from support.environment import clean_environment
 from support.kernel import Kernel
 
-from g4f_magic.store import Store
+from g4f_magic.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,8 @@ WRITES = """
 import sys, time
 from pathlib import Path
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store
 
 store, me, seconds = Store(Path(sys.argv[1])), sys.argv[2], float(sys.argv[3])
 end = time.monotonic() + seconds

@@ -29,11 +29,11 @@ from support.byteserver import (
 )
 from support.environment import clean_environment
 
-from g4f_magic.chunk import Grant
 from g4f_magic.compare import ComparisonStopped, compare
-from g4f_magic.engine import on_cluster
+from g4f_magic.compare.chunk import Grant
+from g4f_magic.compare.engine import on_cluster
+from g4f_magic.compare.tasks import Task
 from g4f_magic.errors import UsageError
-from g4f_magic.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from support.byteserver import Exchange
 
-    from g4f_magic.grid import Arrival
+    from g4f_magic.compare.grid import Arrival
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
@@ -361,7 +361,7 @@ def test_no_key_is_in_what_a_cluster_keeps_or_shows(
     assert set(client.run(eval, GRANTED).values()) == {0}
 
 
-GRANTED = "len(__import__('g4f_magic.chunk').chunk._granted)"
+GRANTED = "len(__import__('g4f_magic.compare.chunk').compare.chunk._granted)"
 
 
 def shown(client: Client, folder: Path) -> dict[str, str]:
@@ -425,7 +425,10 @@ def test_a_client_without_workers_or_connection_is_refused() -> None:
     ("statement", "message"),
     [
         ("sys.modules['g4f_magic'] = None", "no g4f_magic, or another version"),
-        ("import g4f_magic.chunk as c; c.VERSION = '0.0.1'", "has g4f_magic 0.0.1, and this is"),
+        (
+            "import g4f_magic.compare.chunk as c; c.VERSION = '0.0.1'",
+            "has g4f_magic 0.0.1, and this is",
+        ),
     ],
 )
 def test_a_worker_without_the_package_is_named_in_a_line(
@@ -443,7 +446,7 @@ def test_nobody_else_pays_for_the_engine() -> None:
     """A comparison in one kernel must not wait for the import of a cluster's library."""
     program = (
         "import sys, g4f_magic.compare\n"
-        "print({'dask', 'distributed', 'g4f_magic.engine'} & set(sys.modules))"
+        "print({'dask', 'distributed', 'g4f_magic.compare.engine'} & set(sys.modules))"
     )
     run = subprocess.run(
         [sys.executable, "-c", program], env=clean_environment(), capture_output=True, check=True

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from g4f_magic.env_file import EnvFile, read_variables
 from g4f_magic.errors import UsageError
+from g4f_magic.settings.env_file import EnvFile, read_variables
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from support.chat_bytes import stream_script
 
-from g4f_magic.conversation import Conversation, Turn
 from g4f_magic.errors import UsageError
 from g4f_magic.formats import Kind, archive, exported, imported, kind_of, load, save, shown
 from g4f_magic.magics import ChatMagics
 from g4f_magic.messages import Answer, CallOutcome, Compared, Image, State, ToolCall, Usage
 from g4f_magic.parts import Attachment
+from g4f_magic.prompts.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from support.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FRONT_END = "__import__('g4f_magic.front_end').front_end.FrontEnd(get_ipython())"
+FRONT_END = "__import__('g4f_magic.cell.front_end').cell.front_end.FrontEnd(get_ipython())"
 ASK = f"print(repr({FRONT_END}.notebook()), {FRONT_END}.cell())"
 #: What runs a notebook without anybody at the screen.
 RUNNERS = {

@@ -20,9 +20,9 @@ from support.environment import clean_environment
 from support.terminal import Terminal
 
 from g4f_magic.compare import compare
+from g4f_magic.compare.grid import Grid
+from g4f_magic.compare.tasks import Task
 from g4f_magic.errors import UsageError
-from g4f_magic.grid import Grid
-from g4f_magic.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from support.byteserver import Exchange
     from support.kernel import Kernel
 
-    from g4f_magic.tasks import Outcome
+    from g4f_magic.compare.tasks import Outcome
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from support.byteserver import DONE, END, ByteServer, Exchange, chunked, delta, finish, sse_head
 
 from g4f_magic.compare import Comparison, ComparisonStopped, compare
+from g4f_magic.compare.judge import score_in
+from g4f_magic.compare.tasks import Outcome, Pause, Standing
 from g4f_magic.display.plot import Plot
 from g4f_magic.display.progress import Progress, ending_line, progress_line
 from g4f_magic.display.summary import summarized
 from g4f_magic.errors import UsageError
 from g4f_magic.formats.reading import whole
-from g4f_magic.judge import score_in
-from g4f_magic.listing_cache import ListingCache, default_path
 from g4f_magic.messages import Answer, Image, ToolCall, Usage
-from g4f_magic.model_info import Listing, ModelInfo
-from g4f_magic.tasks import Outcome, Pause, Standing
+from g4f_magic.models.listing_cache import ListingCache, default_path
+from g4f_magic.models.model_info import Listing, ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ASK = """import json
-from g4f_magic.front_end import FrontEnd
+from g4f_magic.cell.front_end import FrontEnd
 front_end = FrontEnd(get_ipython())
 print("told:", json.dumps([front_end.notebook(), front_end.cell().id]))"""
 #: Keeps a turn as a chat would; says what it goes on with, and where.
 CHAT = """import json
-from g4f_magic.adoption import adopt
-from g4f_magic.front_end import FrontEnd
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store, default_path
+from g4f_magic.store.adoption import adopt
+from g4f_magic.cell.front_end import FrontEnd
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store, default_path
 front_end, store = FrontEnd(get_ipython()), Store(default_path())
 cell = front_end.cell()
 if "key" not in globals():

@@ -18,10 +18,10 @@ import pytest
 from support.environment import clean_environment
 
 from g4f_magic.errors import StoreError, UsageError
-from g4f_magic.keeper import Keeper
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store
+from g4f_magic.store.keeper import Keeper
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,9 +211,9 @@ def test_a_disk_that_takes_no_more_bytes_stops_no_answer(path: Path) -> None:
     program = """
 import resource, sys
 from pathlib import Path
-from g4f_magic.keeper import Keeper
+from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
+from g4f_magic.store.saved import SavedTurn
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
 keeper = Keeper(Path(sys.argv[1]))
 for number in range(4):
@@ -270,9 +270,9 @@ def test_a_read_only_folder_stops_no_answer(path: Path) -> None:
     program = """
 import os, sys
 from pathlib import Path
-from g4f_magic.keeper import Keeper
+from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
+from g4f_magic.store.saved import SavedTurn
 if os.getuid() == 0:
     os.setuid(65534)
 keeper = Keeper(Path(sys.argv[1]))
@@ -389,9 +389,9 @@ def test_all_is_on_disk_when_the_kernel_ends(path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from g4f_magic.keeper import Keeper
+from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
+from g4f_magic.store.saved import SavedTurn
 keeper = Keeper(Path(sys.argv[1]))
 kept = keeper.begin("notes.ipynb", "main", SavedTurn(prompt="Hi"))
 kept.finish(Answer(text="Hello " * 100_000))
@@ -408,8 +408,8 @@ def test_a_locked_disk_does_not_keep_the_kernel_from_ending(
     program = """
 import sys
 from pathlib import Path
-from g4f_magic.keeper import Keeper
-from g4f_magic.saved import SavedTurn
+from g4f_magic.store.keeper import Keeper
+from g4f_magic.store.saved import SavedTurn
 Keeper(Path(sys.argv[1]), busy_s=3600).begin("notes.ipynb", "main", SavedTurn(prompt="Hi"))
 """
     command = [sys.executable, "-c", program, str(path)]
@@ -423,9 +423,9 @@ def test_a_forked_child_keeps_its_own_turns(path: Path) -> None:
     program = """
 import os, sys
 from pathlib import Path
-from g4f_magic.keeper import Keeper
+from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
-from g4f_magic.saved import SavedTurn
+from g4f_magic.store.saved import SavedTurn
 keeper = Keeper(Path(sys.argv[1]))
 
 def chat(prompt):

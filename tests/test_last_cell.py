@@ -8,7 +8,7 @@ import pytest
 from support.byteserver import ByteServer, stream_script
 from support.kernel import Kernel
 
-from g4f_magic.last_cell import without_keys
+from g4f_magic.prompts.last_cell import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -31,42 +31,21 @@ LONGEST_FUNCTION_LINES = 50
 LAYERS = (
     (
         *("answer_type", "errors", "fenced", "image_bytes", "json_schema", "messages", "misfits"),
-        *("model_info", "parts", "prices", "secret", "service", "version"),
+        *("models.model_info", "models.prices", "parts", "secret", "service", "version"),
     ),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
-    ("call", "client", "fetching", "replay", "shapes", "shaping", "streams", "tasks"),
+    ("call", "client", "compare.tasks", "fetching", "replay", "shapes", "shaping", "streams"),
+    ("models.*", "prompts.conversation", "store.*"),
     (
-        *("cache", "catalogue", "database", "keeper", "listing_cache", "owners"),
-        *("rows", "saved", "schema", "store"),
-    ),
-    (
-        *("adoption", "attachments", "cached", "calling", "chats", "composing", "conversation"),
-        *(
-            "docstrings",
-            "drawn",
-            "forms",
-            "frames",
-            "hints",
-            "last_cell",
-            "prompt",
-            "reentry",
-            "structured",
-            "tools",
-            "values",
-        ),
+        *("calling", "docstrings", "forms", "hints", "prompts.*", "reentry", "structured"),
+        "tools",
     ),
     ("display.*",),
-    (
-        *("config", "env_file", "formats.*", "front_end", "next_cell", "options", "question"),
-        *("settings", "settings_file"),
-    ),
-    (
-        *("arguments", "candidates", "chat_verbs", "chunk", "compare", "comparison", "completion"),
-        *("engine", "gather", "grid", "grid_cache", "judge", "rounds", "screen", "sending"),
-        *("session", "tab", "warmup"),
-    ),
+    ("cell.front_end", "cell.next_cell", "cell.options", "cell.question"),
+    ("formats.*", "settings.*"),
+    ("cell.*", "compare.*", "completion.*", "rounds", "warmup"),
     ("magics",),
     ("__init__",),
 )
@@ -74,14 +53,14 @@ LAYERS = (
 STRANGERS = {"display.*": ("providers.*",)}
 # Who owns a foreign library, and so translates its errors and bears its changes.
 OWNERS = {
-    "IPython": ("arguments", "display.*", "magics", "question", "tab"),
+    "IPython": ("cell.arguments", "cell.question", "completion.tab", "display.*", "magics"),
     "anyio": ("pool", "portal", "transport"),
-    "distributed": ("chunk",),
+    "distributed": ("compare.chunk",),
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
     "nest_asyncio2": ("reentry",),
-    "sqlite3": ("database",),
+    "sqlite3": ("store.database",),
 }
 HEAVY = (
     *("anyio", "asyncio", "httpx", "ipywidgets", "markdown_it", "nest_asyncio2"),

@@ -19,7 +19,7 @@ from support.chat_bytes import stream_script
 from g4f_magic.display.models import ModelList
 from g4f_magic.display.picker import by_hand
 from g4f_magic.errors import UsageError
-from g4f_magic.model_info import Listing, ModelInfo
+from g4f_magic.models.model_info import Listing, ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from g4f_magic.cell.options import split_options
 from g4f_magic.errors import UsageError
-from g4f_magic.options import split_options
 
 TAKES_VALUE = {
     "-m": True,

@@ -16,7 +16,6 @@ from support.byteserver import stream_script
 from support.environment import clean_environment
 from support.events import hear
 
-from g4f_magic import config
 from g4f_magic.errors import ProviderNotFoundError
 from g4f_magic.providers import (
     OpenaiChat,
@@ -27,6 +26,7 @@ from g4f_magic.providers import (
 )
 from g4f_magic.providers.plugins import GROUP, plugins
 from g4f_magic.providers.registry import chosen_by_key, is_provider_name
+from g4f_magic.settings import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

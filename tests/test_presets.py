@@ -15,7 +15,6 @@ from support.byteserver import ByteServer, free_port, json_reply, reply, stream_
 from support.environment import is_foreign
 from support.events import HELLO, hear
 
-from g4f_magic import config
 from g4f_magic.errors import G4FError, MissingAuthError
 from g4f_magic.providers import Demo, OpenaiChat, OpenaiTemplate, get_provider, provider_names
 from g4f_magic.providers.presets import (
@@ -28,6 +27,7 @@ from g4f_magic.providers.presets import (
     place,
 )
 from g4f_magic.providers.registry import chosen_by_key, running_local_server
+from g4f_magic.settings import config
 
 if TYPE_CHECKING:
     from support.byteserver import Exchange

@@ -14,7 +14,7 @@ from support.byteserver import stream_script
 from g4f_magic.errors import UsageError
 from g4f_magic.messages import Answer, Image
 from g4f_magic.parts import Attachment, Part
-from g4f_magic.prompt import expand, expand_parts
+from g4f_magic.prompts.prompt import expand, expand_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ from support.byteserver import free_port, json_reply, reply, stream_script
 from support.proxies import NAME, PASSWORD, microsocks, tinyproxy
 from support.tls import Authority, TlsFront
 
-from g4f_magic.config import target
 from g4f_magic.errors import NetworkError, NetworkTimeoutError, UsageError
 from g4f_magic.messages import Waiting
 from g4f_magic.pool import proxy_for, without_login
 from g4f_magic.providers import OpenaiTemplate
+from g4f_magic.settings.config import target
 from g4f_magic.transport import Request, exchange
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from g4f_magic.question import Question
+from g4f_magic.cell.question import Question
 
 
 @pytest.fixture

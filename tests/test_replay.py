@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from g4f_magic.cached import request_key
 from g4f_magic.call import start_call
 from g4f_magic.messages import Answer, Image, Message, ToolCall, Usage
 from g4f_magic.providers import Demo, OpenaiTemplate
 from g4f_magic.replay import Replay
+from g4f_magic.store.cached import request_key
 
 WHOLE = Answer(
     text="Some words,\n\nand  more.\n",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from support.kernel import Kernel
 
+from g4f_magic.cell.options import split_words
 from g4f_magic.errors import StoreError, UsageError
-from g4f_magic.options import split_words
-from g4f_magic.settings import KEYS, Setting, Settings
-from g4f_magic.settings_file import default_path
+from g4f_magic.settings.settings import KEYS, Setting, Settings
+from g4f_magic.settings.settings_file import default_path
 
 if TYPE_CHECKING:
     from support.cell_run import CellRun

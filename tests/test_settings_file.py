@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from g4f_magic.errors import StoreError
-from g4f_magic.settings_file import default_path, read_settings, write_settings
+from g4f_magic.settings.settings_file import default_path, read_settings, write_settings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="."), min_size=1)

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.environment import clean_environment
 
-from g4f_magic.conversation import Cell, Conversation, Turn
 from g4f_magic.errors import DamagedError, StoreError, UsageError
 from g4f_magic.messages import Answer, Compared, Image, ToolCall, Usage
 from g4f_magic.parts import Attachment
-from g4f_magic.saved import History, SavedTurn, Spent
-from g4f_magic.schema import MIGRATIONS
+from g4f_magic.prompts.conversation import Cell, Conversation, Turn
 from g4f_magic.secret import Secret
-from g4f_magic.store import Store, default_path
+from g4f_magic.store.saved import History, SavedTurn, Spent
+from g4f_magic.store.schema import MIGRATIONS
+from g4f_magic.store.store import Store, default_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -523,8 +523,8 @@ def test_a_forked_child_does_not_keep_its_parents_answers_alive(tmp_path: Path) 
     program = f"""
 import os, sys
 from pathlib import Path
-from g4f_magic.saved import SavedTurn
-from g4f_magic.store import Store
+from g4f_magic.store.saved import SavedTurn
+from g4f_magic.store.store import Store
 store = Store(Path({str(tmp_path)!r}) / "chats.db")
 store.begin("n", "main", SavedTurn(prompt="Hi"))
 if os.fork():

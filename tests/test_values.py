@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g4f_magic.frames import LONGEST
 from g4f_magic.messages import Answer, Image
-from g4f_magic.values import shown
+from g4f_magic.prompts.frames import LONGEST
+from g4f_magic.prompts.values import shown
 
 FRAME = {"city": ["Rome", "Oslo", "Bonn"], "heat": [31.5, 18.0, 22.25]}
 
@@ -283,13 +283,13 @@ def test_a_subclass_of_a_frame_is_one() -> None:
 def test_nothing_is_imported_to_show_a_value() -> None:
     """``{{ x }}`` must not cost the second that pandas takes to load."""
     program = (
-        "import json, sys\nfrom g4f_magic.prompt import expand_parts\n"
+        "import json, sys\nfrom g4f_magic.prompts.prompt import expand_parts\n"
         "expand_parts('{{ x }}', lambda _: [1, {2: 3}])\nprint(json.dumps(list(sys.modules)))"
     )
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(json.loads(run.stdout))
-    assert "g4f_magic.values" in loaded
+    assert "g4f_magic.prompts.values" in loaded
     heavy = {"numpy", "pandas", "polars", "PIL", "matplotlib", "plotly", "altair", "httpx", "anyio"}
     assert loaded.isdisjoint(heavy)

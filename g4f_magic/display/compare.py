@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..conversation import best_of
 from ..errors import error_line
 from ..messages import Compared
-from ..prices import cost_of
+from ..models.prices import cost_of
+from ..prompts.conversation import best_of
 from .columns import beside, bundle, closing, heading, metadata, summary
 from .document import printable
 from .markdown import finished_length, split_open_block
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from IPython.core.displaypub import DisplayPublisher
 
-    from ..prices import Prices
+    from ..models.prices import Prices
     from .card import Growing, Stopping
 
     class Call(Growing, Protocol):

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
-from ..prices import cost
+from ..models.prices import cost
 from .document import printable
 from .table import Cell, Table
 
 if TYPE_CHECKING:
-    from ..prices import Prices
-    from ..saved import SavedConversation, Spent
+    from ..models.prices import Prices
+    from ..store.saved import SavedConversation, Spent
 
 _MOST_ROWS = 100
 _BAR_COLUMNS = 20

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import UsageError
-from ..model_info import ModelInfo
+from ..models.model_info import ModelInfo
 from .listing import Displayed
 from .table import Cell, Table, one_line
 
 if TYPE_CHECKING:
-    from ..model_info import Listing
+    from ..models.model_info import Listing
 
 _MOST_ROWS = 100
 _MOST_IN_PAGE = 5000  # that the page can search: about half a megabyte

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..call import Call
-    from ..model_info import ModelInfo
+    from ..models.model_info import ModelInfo
 
     TryModel = Callable[[ModelInfo], Call]
     UseModel = Callable[[ModelInfo], None]

@@ -13,7 +13,7 @@ from .table import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..tasks import Standing
+    from ..compare.tasks import Standing
 
 _EVERY_S = 0.25
 _BAR_COLUMNS = 20

@@ -11,7 +11,7 @@ from .table import Cell, Table, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..tasks import Outcome, Prompt
+    from ..compare.tasks import Outcome, Prompt
 
 _SHOWN = 10
 _LONGEST = 80  # characters of a prompt or an answer

@@ -13,7 +13,7 @@ from .table import Cell, Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..tasks import Outcome
+    from ..compare.tasks import Outcome
 
 _UNKNOWN = "–"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from ..conversation import Conversation
+    from ..prompts.conversation import Conversation
 
 __all__ = ["Kind", "exported", "imported", "kind_of", "load", "readable", "save", "shown"]
 

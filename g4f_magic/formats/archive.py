@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from ..conversation import Conversation, Turn
 from ..messages import Answer, CallOutcome, Compared, Image, State, ToolCall, Usage
 from ..parts import Attachment, Kind
+from ..prompts.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
     from ..parts import Part

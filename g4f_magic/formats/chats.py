@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..conversation import Conversation, Turn
 from ..messages import Answer
 from ..parts import SOUND_TYPES, Attachment, readable
+from ..prompts.conversation import Conversation, Turn
 from ..providers.pictures import data_in
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..conversation import Conversation, Turn
+from ..cell.options import split_options
 from ..display.document import document
 from ..errors import UsageError
-from ..options import split_options
+from ..prompts.conversation import Conversation, Turn
 from ..providers.registry import is_provider_name
 from ..version import VERSION
 from . import archive

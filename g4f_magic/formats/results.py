@@ -9,16 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..compare.tasks import Outcome
 from ..errors import UsageError
-from ..tasks import Outcome
 from .archive import answer_from, answer_record, image_record
 from .reading import Source, decoded, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..compare.tasks import Prompt
     from ..messages import Message
-    from ..tasks import Prompt
     from .reading import Node
 
 FORMAT = 1

@@ -10,10 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-from ..conversation import Conversation, Turn
 from ..display.harmless import neutralise
 from ..display.markdown import close_open_fence
 from ..messages import Answer, Compared, State
+from ..prompts.conversation import Conversation, Turn
 from .archive import ended
 from .reading import Source
 

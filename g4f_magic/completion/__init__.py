@@ -1,0 +1,1 @@
+"""What Tab offers; loaded when it is first pressed."""

@@ -1,0 +1,1 @@
+"""What is set, from where, and what of it is kept."""
