@@ -123,7 +123,8 @@ def _name(item: Any) -> str:
     told = os.fspath(item) if isinstance(item, os.PathLike) else item
     told = getattr(told, "name", told) if hasattr(told, "read") else told
     text = re.sub(r"//[^/@]*@", "//", told) if isinstance(told, str) else repr(told)
-    return repr(text if len(text) <= 80 else f"{text[:40]}…")  # noqa: PLR2004  # a line
+    # One line; what tells two paths apart stands at the end.
+    return repr(text if len(text) <= 80 else f"{text[:30]}…{text[-48:]}")  # noqa: PLR2004
 
 
 def _unfit(name: str, what: str, hint: str = "") -> UsageError:
