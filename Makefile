@@ -11,6 +11,8 @@ LLMOCK := .venv-llmock
 NODE_READY := tests/support/node/node_modules/.package-lock.json
 
 PYTEST := PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(LLMOCK)/only:$$PATH" $(BIN)/python -m pytest
+# Tests wait more than they compute. A file stays with one worker, as its tests share a kernel.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py
 KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
@@ -22,18 +24,18 @@ demo: $(READY)
 	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
 
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest test-kernels
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m slow $(SIDE_BY_SIDE) $(ARGS)
 
 test-oldest: $(OLDEST)/.ready $(NODE_READY) $(LLMOCK)/only/llmock
-	$(OLDEST_PYTEST) -m "not slow and not browser" -k "not 04_data" --ignore-glob "*_page.py" $(BEYOND_OLDEST:%=--ignore %) $(ARGS)
+	$(OLDEST_PYTEST) -m "not slow and not browser" -k "not 04_data" --ignore-glob "*_page.py" $(BEYOND_OLDEST:%=--ignore %) $(SIDE_BY_SIDE) $(ARGS)
 
 test-kernels: $(KERNELS:%=test-kernel-%)
 
 $(KERNELS:%=test-kernel-%): test-kernel-%: .venv-kernel-%/.ready
-	.venv-kernel-$*/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
+	.venv-kernel-$*/bin/python -m pytest $(KERNEL_TESTS) $(SIDE_BY_SIDE) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
