@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.events import StartServer
+    from support.lab import Lab
+    from support.lab_page import LabPage
 
 LISTED = {
     "groq": ["llama-3.1-8b-instant", "openai/gpt-oss-20b"],
@@ -324,3 +326,24 @@ def test_where_there_is_no_key_the_models_of_the_demo_are_offered(kernel: Kernel
     assert cells(kernel, "%chat -m demo-sl|") == ["%chat -m demo-slow|"]
     kernel.run("import os; os.environ['GROQ_API_KEY'] = 'k'")
     assert "%chat -m demo-slow|" not in cells(kernel, "%chat -m demo-sl|")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_page_shows_what_can_be_typed(lab: Lab, lab_page: LabPage) -> None:
+    """JupyterLab filters and merges on its own; what comes through is what is of use."""
+    lab.write_notebook("tab.ipynb", ["%load_ext g4f_magic", ""])
+    page = lab_page.open("tab.ipynb").page
+    lab_page.run(0)
+    offers = page.locator(".jp-Completer-item .jp-Completer-match")
+    for typed, offered in {
+        "%%chat -m demo-b": ["demo-brief"],
+        "%%chat -m groq:gpt --s": [
+            *("--schema", "--seed", "--show", "--size", "--stop", "--system"),
+        ],
+    }.items():
+        lab_page.type(1, typed)
+        page.keyboard.press("Tab")
+        offers.first.wait_for()
+        assert offers.all_inner_texts() == offered
+        page.keyboard.press("Escape")
