@@ -101,7 +101,7 @@ def test_nothing_is_looked_for_before_it_is_needed(tmp_path: Path) -> None:
     program = (
         "from g4f_magic.providers import get_provider, plugins as _\n"
         "from g4f_magic.providers.plugins import plugins\n"
-        "from g4f_magic import config\n"
+        "from g4f_magic.settings import config\n"
         "import g4f_magic.magics\n"
         "get_provider('openai'), get_provider('ollama'), get_provider('http://x.example/v1')\n"
         "config.split_model('openai:gpt-4o'), config.split_model('gpt-4o')\n"
