@@ -431,8 +431,8 @@ def test_an_imported_prompt_without_answer_is_not_under_way(chats: Chats, tmp_pa
     """Nobody will ever answer it; the list of what is under way must not wait for it."""
     (tmp_path / "a.json").write_text('[{"role": "user", "content": "Hi"}]')
     do(chats, f"import {tmp_path / 'a.json'}")
-    outline = chats.keeper.call(lambda store: store.outline(NOTEBOOK, "a"))
-    assert [turn.state for turn in outline] == ["interrupted"]
+    turns = chats.keeper.call(lambda store: store.turns(NOTEBOOK, "a"))
+    assert [turn.answer.state for turn in turns if turn.answer] == ["interrupted"]
 
 
 WRONG_FILES = {

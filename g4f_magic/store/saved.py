@@ -46,17 +46,6 @@ class SavedTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnOutline:
-    """A turn without its texts; ``state`` is that of its answer, empty in a mark."""
-
-    id: int
-    cell_id: str | None
-    execution: str | None
-    starts_afresh: bool
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """What the next prompt continues: pairs of a prompt's content and its answer's text."""
 
@@ -188,17 +177,6 @@ def read_turn(
         parts=tuple(parts),
         id=row["turn"],
         created_at=row["created_at"],
-    )
-
-
-def read_outline(row: Row) -> TurnOutline:
-    """Return the outline of a turn."""
-    return TurnOutline(
-        row["id"],
-        text_if_any(row["cell_id"]),
-        text_if_any(row["execution"]),
-        bool(row["starts_afresh"]),
-        row["state"] or "",
     )
 
 

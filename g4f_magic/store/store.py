@@ -35,7 +35,6 @@ from .saved import (
     SavedTurn,
     Spent,
     answer_columns,
-    read_outline,
     read_parts,
     stored,
     stored_if_any,
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
     from ..messages import Answer
     from .database import Connection
-    from .saved import Text, TurnOutline
+    from .saved import Text
 
 _FILE = "chats.db"
 
@@ -217,17 +216,6 @@ class Store:
         with self.database.read() as db:
             conversation = id_of(db, notebook, name)
             return [] if conversation is None else read_turns(db, conversation, last)
-
-    def outline(self, notebook: str, name: str) -> list[TurnOutline]:
-        """Return the turns in order without reading their texts."""
-        with self.database.read() as db:
-            rows = db.execute(
-                "SELECT turns.id, cell_id, execution, starts_afresh, state FROM turns"
-                " LEFT JOIN answers ON answers.id = turns.answer"
-                " WHERE conversation = ? ORDER BY position",
-                (id_of(db, notebook, name),),
-            ).fetchall()
-        return [read_outline(row) for row in rows]
 
     def conversations(self, notebook: str | None = None) -> list[SavedConversation]:
         """Return the conversations of a notebook, or of all; the last used first."""
