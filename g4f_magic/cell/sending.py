@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..rounds import Rounds
     from ..settings.config import Target
     from ..settings.settings import Settings
-    from ..store.chats import Chats, Keeping
-    from ..store.keeper import Keeper
+    from ..store.chats import Keeping
+    from .notebooks import Notebooks
 
 End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
 """Something that is told the answer, and the error that ended it."""
@@ -30,21 +30,19 @@ End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
 class Sender:
     """Sends turns as options and settings say; ``options`` are those of ``%%chat``.
 
-    ``configured`` gives the settings in IPython's configuration, ``chats`` the conversations
-    of the cell's notebook, and ``keeper`` what has the cache.
+    ``configured`` gives the settings in IPython's configuration; ``notebooks`` has what was
+    said before, and the cache.
     """
 
     def __init__(
         self,
         settings: Settings,
         configured: Callable[[], Mapping[str, Any]],
-        chats: Callable[[], Chats],
-        keeper: Callable[[], Keeper],
+        notebooks: Notebooks,
     ) -> None:
         self._settings = settings
         self._configured = configured
-        self._chats = chats
-        self._keeper = keeper
+        self._notebooks = notebooks
 
     def target(self, options: argparse.Namespace, model: str | None = None) -> Target:
         """Return who is asked; of several models, one that names its provider is asked of it."""
@@ -146,7 +144,7 @@ class Sender:
         """Return what to send for a turn, and what keeps the turn, if it is to be kept."""
         if options.alone:
             return with_history(turn, "", ()), None
-        chats = self._chats()
+        chats = self._notebooks.chats
         name = options.conversation or chats.current
         messages = chats.messages(turn, name, last=options.last)
         return messages, chats.keep(turn, name)
@@ -173,7 +171,7 @@ class Sender:
         remember: End = _forget
         if self._may_replay(options):
             key = request_key(provider, target.model, messages, params)
-            cached = Cached(self._keeper(), key)
+            cached = Cached(self._notebooks.keeper(kept=True), key)
             is_live = self._settings.get("replay", self._configured()) == "live"
             provider = cached.replay(is_live=is_live) or provider
             remember = cached.remember

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StoreError
 from ..portal import Interrupts
 from ..prompts.conversation import Turn
 from ..settings.settings import Settings
 from .front_end import FrontEnd
 from .next_cell import NextCell
+from .notebooks import Notebooks
 from .screen import Screen
 from .sending import Sender
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from ..call import Call
     from ..compare import Comparison
@@ -29,14 +27,9 @@ if TYPE_CHECKING:
     from ..display.models import ModelList
     from ..display.picker import Picker
     from ..messages import Answer, Compared
-    from ..models.model_info import ModelInfo
     from ..parts import Part
     from ..rounds import Rounds
     from ..store.chats import Chats, Keeping
-    from ..store.keeper import Keeper
-
-
-_NAMES_WITHIN_S = 0.3  # while somebody types
 
 
 class Stopped(KeyboardInterrupt):
@@ -58,23 +51,14 @@ class Session:
         self.settings = Settings()
         self._screen = Screen(shell, self.front_end)
         self.next_cell = NextCell(shell)
-        self._sender = Sender(
-            self.settings, configured, lambda: self.chats, lambda: self._keeper(kept=True)
-        )
-        self._chats: dict[str, Chats] = {}  # by notebook
-        self._keepers: dict[Path | None, Keeper] = {}
+        self.notebooks = Notebooks(self.front_end)
+        self._sender = Sender(self.settings, configured, self.notebooks)
         self._latest: Answer | None = None
 
     @property
     def chats(self) -> Chats:
         """The conversations of the notebook that the running cell is in."""
-        from ..store.chats import open_chats
-
-        notebook = self.front_end.notebook()
-        if notebook not in self._chats:
-            keeper, cell = self._keeper(kept=bool(notebook)), self.front_end.cell()
-            self._chats[notebook] = open_chats(keeper, notebook, cell)
-        return self._chats[notebook]
+        return self.notebooks.chats
 
     def ask(
         self, prompt: str, options: argparse.Namespace, parts: Sequence[Part] = ()
@@ -139,62 +123,18 @@ class Session:
         parts = (target.name, f"conversation {conversation.name!r}", count)
         return " · ".join([*parts, f"{tokens_in} tokens in, {tokens_out} out"])
 
-    def conversation_names(self) -> list[str]:
-        """Return what the conversations of the notebook are called; none if the disk is slow.
-
-        Nothing is opened for good: there is no cell that could tell whether the notebook had
-        another path before.
-        """
-        notebook = self.front_end.notebook()
-        with suppress(StoreError):
-            listed = self._keeper(kept=bool(notebook)).call(
-                lambda store: store.conversations(notebook), within_s=_NAMES_WITHIN_S
-            )
-            return [one.name for one in listed]
-        return []
-
     def models(self, options: argparse.Namespace) -> ModelList:
         """Return what `%g4f_models` lists."""
-        from ..display.models import ModelList
-        from ..models.catalogue import WITHIN_S, Source, listings
-        from ..models.listing_cache import ListingCache, default_path
+        from .choosing import model_list
 
-        chosen = self._sender.target(options)
-        found = listings(
-            Source(chosen.provider, {**chosen.params(), "timeout": None}),
-            ListingCache(default_path()),
-            alone=bool(options.provider),
-            refresh=options.refresh,
-            within_s=options.timeout or WITHIN_S,
-        )
-        abilities = [name for name in ("images", "vision") if getattr(options, name)]
-        words = " ".join(options.words)
-        return ModelList.of(found, words=words, can=abilities, is_free=options.free)
+        return model_list(self._sender.target(options), options)
 
     def pick(self, options: argparse.Namespace) -> Displayed | Picker:
         """Return the picker of models, or where there are no widgets what to type instead."""
-        from ..display.listing import Note
-        from ..display.picker import Picker, by_hand
+        from .choosing import model_picker
 
-        models = self.models(options)
-        if not self.front_end.may_click:
-            return Note(by_hand(models))
-        return Picker(models, self._try_model, self._use_model)
-
-    def _try_model(self, model: ModelInfo) -> Call:
-        from ..call import start_call
-        from ..display.picker import TRY_PROMPT
-        from ..settings.config import target
-
-        prefix = "" if "://" in model.provider else f"{model.provider}:"
-        found = target((model.provider, prefix + model.name))
-        messages = [{"role": "user", "content": TRY_PROMPT}]
-        return start_call(found.provider, model.name, messages, **found.params())
-
-    def _use_model(self, model: ModelInfo) -> None:
-        self.settings.assign("provider=")
-        for assignment in model.assignments:
-            self.settings.assign(assignment)
+        may_click = self.front_end.may_click
+        return model_picker(self.models(options), self.settings, may_click=may_click)
 
     def warm_up(self) -> None:
         """Find out whether clicks arrive; for a thread, while the kernel is idle."""
@@ -203,8 +143,7 @@ class Session:
     def close(self) -> None:
         """Stop what goes on beside the cells."""
         self._screen.close()
-        for keeper in self._keepers.values():
-            keeper.close()
+        self.notebooks.close()
 
     def _turn(self, prompt: str, options: argparse.Namespace, parts: Sequence[Part]) -> Turn:
         cell = self.front_end.cell()
@@ -305,14 +244,5 @@ class Session:
         return self.settings.family("system").get(given, given) if given else given
 
     def _tell_news(self) -> None:
-        news = (line for keeper in self._keepers.values() for line in keeper.news())
-        for line in (*self.settings.news(), *news):
+        for line in (*self.settings.news(), *self.notebooks.news()):
             print(line, file=sys.stderr)  # noqa: T201  # in the cell that it is about
-
-    def _keeper(self, *, kept: bool) -> Keeper:
-        """Return what keeps turns: on disk, or in memory where notebooks have no names."""
-        from ..store.keeper import Keeper
-        from ..store.store import default_path
-
-        path = default_path() if kept else None
-        return self._keepers.setdefault(path, Keeper(path))

@@ -59,7 +59,7 @@ class Candidates:
 
     def conversations(self) -> list[str]:
         """Return what the notebook's conversations are called."""
-        return self._session.conversation_names()
+        return self._session.notebooks.names()
 
     def system_prompts(self) -> list[str]:
         """Return what ``-s`` takes by name."""
