@@ -25,7 +25,7 @@ from .grid import CONCURRENCY, Targets
 from .tasks import Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..settings.config import Target
     from .grid import Arrival
@@ -114,6 +114,41 @@ class _Chunk:
     sent_at: float = field(default_factory=time.monotonic)
 
 
+class _Workers:
+    """The workers of a cluster: whether there are any, and which of them may ask."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._granted: dict[tuple[str, str], float] = {}  # worker and lane: since when
+        self._seen_at = time.monotonic()
+
+    def look(self) -> None:
+        """Raise ``NetworkError`` where the cluster has gone."""
+        now = time.monotonic()
+        if self._client.status != "running":
+            raise NetworkError(_LOST, hint=_GOES_ON)
+        if self._client.nthreads():
+            self._seen_at = now
+        elif now - self._seen_at > _WITHOUT_WORKERS_S:
+            message = f"the cluster has had no worker for {_WITHOUT_WORKERS_S:.0f} s"
+            raise NetworkError(message, hint=_GOES_ON)
+
+    def let_in(self, worker: str, lane: _Lane, asked_at: float) -> None:
+        """Tell a worker how to ask, if it has not been told since it was asked to."""
+        if asked_at >= self._granted.get((worker, lane.name), 0.0):
+            only = [worker]
+            self._client.run(chunk.grant, lane.name, lane.grant, workers=only, on_error="ignore")
+            self._granted[worker, lane.name] = time.monotonic()
+
+    def revoke(self, lanes: Iterable[_Lane]) -> None:
+        """Have all forget it, and end what they are at."""
+        names = [lane.name for lane in lanes]
+        granted = {worker for worker, _ in self._granted}
+        if alive := granted.intersection(self._client.nthreads()):
+            self._client.run(chunk.revoke, names, workers=list(alive), on_error="ignore")
+        self._granted.clear()
+
+
 class ClusterGrid:
     """Tasks under way on a cluster; ``cancel`` ends them early.
 
@@ -137,8 +172,7 @@ class ClusterGrid:
         self._chunks: dict[str, _Chunk] = {}
         self._ended: SimpleQueue[Any] = SimpleQueue()  # futures; None for a stop
         self._arrived: deque[Arrival] = deque()
-        self._granted: dict[tuple[str, str], float] = {}  # worker and lane: since when
-        self._seen_at = time.monotonic()
+        self._workers = _Workers(client)
         self._failure: Exception | None = None
         self._stopping = threading.Event()
         self._over = threading.Event()
@@ -206,7 +240,7 @@ class ClusterGrid:
         try:
             futures = [self._ended.get(timeout=min([within_s, *pauses]))]
         except Empty:
-            self._look()
+            self._workers.look()
             return
         with suppress(Empty):
             while True:
@@ -224,11 +258,10 @@ class ClusterGrid:
     def _end(self, ended: _Chunk, result: chunk.Ended | tuple[str, str] | None) -> None:
         """Take what a chunk has come to. Raises ``G4FError`` for what ends all others, too."""
         if result is None:
-            self._look()
+            self._workers.look()
             is_error = ended.future.status == "error"
-            self._fail(
-                ended.lane, ended.tasks, _why(ended.future.exception() if is_error else None)
-            )
+            why = _why(ended.future.exception() if is_error else None)
+            self._arrived.extend(_failed(ended.lane, ended.tasks, why))
         elif isinstance(result, chunk.Ended):
             self._keep(ended, result)
         else:
@@ -252,40 +285,20 @@ class ClusterGrid:
         if version != VERSION:
             message = f"the worker at {worker} has g4f_magic {version}, and this is {VERSION}"
             raise UsageError(message, hint="install the same version everywhere")
-        lane, only = waiting.lane, [worker]
-        was_sent_before = waiting.sent_at < self._granted.get((worker, lane.name), 0.0)
-        if not (was_sent_before or self._stopping.is_set()):
-            self._client.run(chunk.grant, lane.name, lane.grant, workers=only, on_error="ignore")
-            self._granted[worker, lane.name] = time.monotonic()
+        lane = waiting.lane
+        if not self._stopping.is_set():
+            self._workers.let_in(worker, lane, waiting.sent_at)
         lane.tasks.extendleft(reversed(waiting.tasks))
-
-    def _look(self) -> None:
-        """Raise ``NetworkError`` where the cluster has gone."""
-        now = time.monotonic()
-        if self._client.status != "running":
-            raise NetworkError(_LOST, hint=_GOES_ON)
-        if self._client.nthreads():
-            self._seen_at = now
-        elif now - self._seen_at > _WITHOUT_WORKERS_S:
-            message = f"the cluster has had no worker for {_WITHOUT_WORKERS_S:.0f} s"
-            raise NetworkError(message, hint=_GOES_ON)
 
     def _wind_up(self) -> None:
         """Let the chunks that run end now, and take what they had."""
-        self._revoke()
+        self._workers.revoke(self._lanes)
         end = time.monotonic() + _CLOSE_WITHIN_S
         while self._chunks and (left_s := end - time.monotonic()) > 0:
             self._take(left_s)
 
-    def _revoke(self) -> None:
-        names = [lane.name for lane in self._lanes]
-        granted = {worker for worker, _ in self._granted}
-        if alive := granted.intersection(self._client.nthreads()):
-            self._client.run(chunk.revoke, names, workers=list(alive), on_error="ignore")
-        self._granted.clear()
-
     def _close(self) -> None:
-        self._revoke()
+        self._workers.revoke(self._lanes)
         self._client.cancel([ended.future for ended in self._chunks.values()])
         self._chunks.clear()
         for lane in self._lanes:
@@ -299,15 +312,9 @@ class ClusterGrid:
             message = _LOST if is_lost else f"the cluster failed with {type(error).__name__}"
             failure = NetworkError(message, hint=_GOES_ON)
         for ended in self._chunks.values():
-            self._fail(ended.lane, ended.tasks, failure)
+            self._arrived.extend(_failed(ended.lane, ended.tasks, failure))
         for lane in self._lanes:
-            self._fail(lane, lane.tasks, failure)
-
-    def _fail(self, lane: _Lane, tasks: Iterable[Task], failure: Exception) -> None:
-        line = error_line(failure)
-        for task in tasks:
-            answer = Answer(provider=lane.provider, model=task.model, state="failed")
-            self._arrived.append((task, task.outcome(answer, line)))
+            self._arrived.extend(_failed(lane, lane.tasks, failure))
 
 
 def _lanes(
@@ -345,6 +352,14 @@ def _access(to: Target) -> dict[str, str]:
     address = provider.base_url(to.api_base) if hasattr(provider, "base_url") else to.api_base
     named = {"api_key": key, "api_base": address}
     return {name: Secret(value) for name, value in named.items() if value}
+
+
+def _failed(lane: _Lane, tasks: Iterable[Task], failure: Exception) -> Iterator[Arrival]:
+    """Yield tasks as rows that failed."""
+    line = error_line(failure)
+    for task in tasks:
+        answer = Answer(provider=lane.provider, model=task.model, state="failed")
+        yield task, task.outcome(answer, line)
 
 
 def _why(error: BaseException | None) -> NetworkError:
