@@ -20,7 +20,7 @@ from .saved import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..messages import Image
     from ..parts import Part
@@ -52,6 +52,32 @@ def create_conversation(db: Connection, notebook: str, name: str) -> int:
         (stored(name), time.time(), key),
     )
     return find(db, notebook, name)
+
+
+def put_turn(db: Connection, conversation: int, turn: SavedTurn, owner: Callable[[], str]) -> int:
+    """Add a turn, in place of its cell's earlier run; return its number. ``owner`` writes it."""
+    answer, compared = None, list[int]()
+    if turn.prompt or turn.answer is not None:
+        answer, compared = add_answers(db, turn, owner())
+    position, stale = place_for(db, conversation, turn.cell_id, turn.execution)
+    db.executemany("DELETE FROM turns WHERE id = ?", [(old,) for old in stale])
+    row = {
+        "conversation": conversation,
+        "position": position,
+        "answer": answer,
+        "starts_afresh": turn.starts_afresh,
+        "created_at": turn.created_at or time.time(),
+        "cell_id": stored_if_any(turn.cell_id),
+        "execution": stored_if_any(turn.execution),
+        "system": stored_if_any(turn.system),
+        "prompt": stored(turn.prompt),
+    }
+    number = insert(db, "turns", row)
+    for place, (one, told) in enumerate(zip(compared, turn.compared, strict=True)):
+        column = {"turn": number, "place": place, "answer": one, "label": stored(told.label)}
+        insert(db, "compared", column)
+    add_parts(db, number, turn.parts)
+    return number
 
 
 def id_of(db: Connection, notebook: str, name: str) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,14 @@ from ..parts import content
 from .cache import AnswerCache
 from .database import BUSY_S, Database, MemoryDatabase
 from .rows import (
-    add_answers,
-    add_parts,
     add_pictures,
     answers_of,
     choose,
     create_conversation,
     find,
     id_of,
-    insert,
     place_for,
+    put_turn,
     read_turns,
     refuse_taken,
     spend,
@@ -37,7 +34,6 @@ from .saved import (
     answer_columns,
     read_parts,
     stored,
-    stored_if_any,
     text_of,
 )
 
@@ -45,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..messages import Answer
-    from .database import Connection
     from .saved import Text
 
 _FILE = "chats.db"
@@ -95,7 +90,8 @@ class Store:
         prompt is a mark; else the answer is under way from now on, until `finish`.
         """
         with self.database.write() as db:
-            return self._put(db, create_conversation(db, notebook, name), turn)
+            conversation = create_conversation(db, notebook, name)
+            return put_turn(db, conversation, turn, self.database.owner_token)
 
     def add(self, notebook: str, name: str, turns: Iterable[SavedTurn]) -> None:
         """Begin a conversation with turns that are over: with all of them, or not at all."""
@@ -103,31 +99,7 @@ class Store:
             refuse_taken(db, notebook, name)
             conversation = create_conversation(db, notebook, name)
             for turn in turns:
-                self._put(db, conversation, turn)
-
-    def _put(self, db: Connection, conversation: int, turn: SavedTurn) -> int:
-        answer, compared = None, list[int]()
-        if turn.prompt or turn.answer is not None:
-            answer, compared = add_answers(db, turn, self.database.owner_token())
-        position, stale = place_for(db, conversation, turn.cell_id, turn.execution)
-        db.executemany("DELETE FROM turns WHERE id = ?", [(old,) for old in stale])
-        row = {
-            "conversation": conversation,
-            "position": position,
-            "answer": answer,
-            "starts_afresh": turn.starts_afresh,
-            "created_at": turn.created_at or time.time(),
-            "cell_id": stored_if_any(turn.cell_id),
-            "execution": stored_if_any(turn.execution),
-            "system": stored_if_any(turn.system),
-            "prompt": stored(turn.prompt),
-        }
-        number = insert(db, "turns", row)
-        for place, (one, told) in enumerate(zip(compared, turn.compared, strict=True)):
-            column = {"turn": number, "place": place, "answer": one, "label": stored(told.label)}
-            insert(db, "compared", column)
-        add_parts(db, number, turn.parts)
-        return number
+                put_turn(db, conversation, turn, self.database.owner_token)
 
     def grow(self, turn_id: int, answer: Answer, compared: Sequence[Compared] = ()) -> None:
         """Keep what has arrived of an answer, or of all that are compared.
