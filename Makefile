@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
+DOCS := .venv-docs
 KERNELS := 6.29.5 7.0.1 7.3.0
 LLMOCK := .venv-llmock
 NODE_READY := tests/support/node/node_modules/.package-lock.json
@@ -13,11 +14,11 @@ NODE_READY := tests/support/node/node_modules/.package-lock.json
 PYTEST := PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(LLMOCK)/only:$$PATH" $(BIN)/python -m pytest
 # Tests wait more than they compute. A file stays with one worker, as its tests share a kernel.
 SIDE_BY_SIDE := -n 3 --dist loadfile
-BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py
+BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py tests/test_site.py
 KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 
-.PHONY: demo test test-all test-oldest test-kernels lint lab bench clean
+.PHONY: demo test test-all test-oldest test-kernels lint docs lab bench clean
 .PHONY: $(KERNELS:%=test-kernel-%)
 
 demo: $(READY)
@@ -42,6 +43,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
+
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/01_first_chat.ipynb
 
@@ -49,7 +53,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(KERNELS:%=.venv-kernel-%) $(LLMOCK) build tests/support/node/node_modules
+	rm -rf $(VENV) $(OLDEST) $(DOCS) $(KERNELS:%=.venv-kernel-%) $(LLMOCK) build tests/support/node/node_modules
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +66,13 @@ $(OLDEST)/.ready: pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(OLDEST)/bin/python -m pip install --quiet --editable . --group kernel --constraint tests/oldest.txt
+	touch $@
+
+# On its own, as the tests need none of it.
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(DOCS)/bin/python -m pip install --quiet --editable . --group docs
 	touch $@
 
 # Kernels between the oldest and today's; 7.0 and 7.3 treat widgets' messages differently.
