@@ -15,7 +15,6 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Float, Int, Unicode
 
-from .answer_type import named_type
 from .cell.arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
 from .cell.options import split_words
 from .cell.question import Question
@@ -27,6 +26,7 @@ from .prompts.composing import composed
 from .prompts.last_cell import LastCell
 from .secret import SecretDict
 from .settings.settings import KEYS
+from .types.answer_type import named_type
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .compare import Comparison
     from .display.listing import Displayed
     from .parts import Part
-    from .tools import Tool
+    from .tools.tool import Tool
 
 
 @magics_class
@@ -262,7 +262,7 @@ class ChatMagics(Magics):
         """Return the functions that the model may call."""
         if not options.tools:
             return ()
-        from .tools import find_tools
+        from .tools.tool import find_tools
 
         settings, configured = self._session.settings, self._configured()
         if options.max_rounds is None:
@@ -339,7 +339,7 @@ class ChatMagics(Magics):
             self._shown = None
             return
         from .display.document import printable
-        from .display.forms import publish_as
+        from .display.views import publish_as
 
         if hasattr(self.shell, "kernel"):
             publish_as(form, self.shell.display_pub, answer)

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from g4f_magic.answer_type import AnswerType, MisfitError, built, named_type, strictly
 from g4f_magic.errors import UsageError
-from g4f_magic.json_schema import schema_of
-from g4f_magic.misfits import misfits
 from g4f_magic.providers.demo_json import json_answer
+from g4f_magic.types.answer_type import AnswerType, MisfitError, built, named_type, strictly
+from g4f_magic.types.json_schema import schema_of
+from g4f_magic.types.misfits import misfits
 
 
 class Colour(enum.Enum):

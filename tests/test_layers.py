@@ -30,22 +30,19 @@ LONGEST_FUNCTION_LINES = 50
 # "x.*" is the package x with all that is in it.
 LAYERS = (
     (
-        *("answer_type", "errors", "fenced", "image_bytes", "json_schema", "messages", "misfits"),
-        *("models.model_info", "models.prices", "parts", "secret", "service", "version"),
+        *("errors", "fenced", "image_bytes", "messages", "models.model_info", "models.prices"),
+        *("parts", "secret", "service", "types.*", "version"),
     ),
     ("pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
     ("call", "client", "compare.tasks", "fetching", "replay", "shapes", "shaping", "streams"),
     ("models.*", "prompts.conversation", "store.*"),
-    (
-        *("calling", "docstrings", "forms", "hints", "prompts.*", "reentry", "structured"),
-        "tools",
-    ),
+    ("prompts.*", "tools", "tools.calling", "tools.reentry", "tools.tool"),
     ("display.*",),
     ("cell.front_end", "cell.next_cell", "cell.options", "cell.question"),
     ("formats.*", "settings.*"),
-    ("cell.*", "compare.*", "completion.*", "rounds", "warmup"),
+    ("cell.*", "compare.*", "completion.*", "tools.rounds", "warmup"),
     ("magics",),
     ("__init__",),
 )
@@ -59,7 +56,7 @@ OWNERS = {
     "httpx": ("pool", "transport"),
     "ipywidgets": ("display.*",),
     "markdown_it": ("display.*",),
-    "nest_asyncio2": ("reentry",),
+    "nest_asyncio2": ("tools.reentry",),
     "sqlite3": ("store.database",),
 }
 HEAVY = (

@@ -23,11 +23,11 @@ from support.api_schema import check_chat
 from typing_extensions import NotRequired
 from typing_extensions import TypedDict as ExtendedTypedDict
 
-from g4f_magic.docstrings import described
 from g4f_magic.errors import UsageError
-from g4f_magic.forms import Form, UnfitError
-from g4f_magic.hints import NoFormError, form_of
-from g4f_magic.tools import find_tools, result_text, tool_of
+from g4f_magic.tools.tool import find_tools, result_text, tool_of
+from g4f_magic.types.docstrings import described
+from g4f_magic.types.forms import Form, UnfitError
+from g4f_magic.types.hints import NoFormError, form_of
 
 
 class Colour(Enum):

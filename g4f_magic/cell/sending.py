@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from ..call import Call, Keep
     from ..messages import Answer, Message
     from ..prompts.conversation import Turn
-    from ..rounds import Rounds
     from ..settings.config import Target
     from ..settings.settings import Settings
     from ..store.chats import Keeping
+    from ..tools.rounds import Rounds
     from .notebooks import Notebooks
 
 End: TypeAlias = "Callable[[Answer, BaseException | None], None]"
@@ -74,7 +74,7 @@ class Sender:
 
     def send_rounds(self, turn: Turn, options: argparse.Namespace) -> tuple[Rounds, list[End]]:
         """Return the rounds of a turn with tools, and what the end of all is to be told to."""
-        from ..rounds import Rounds
+        from ..tools.rounds import Rounds
 
         target = self.target(options)
         messages, keeping = self._messages(turn, options)
@@ -95,7 +95,7 @@ class Sender:
     ) -> Call:
         """Ask once more where an answer does not have the type that was asked for."""
         from ..call import start_call
-        from ..structured import once_more
+        from ..types.structured import once_more
 
         target = self.target(options)
         params = {**target.params(), **way_options(options), **request_fields(options)}
@@ -176,7 +176,7 @@ class Sender:
             provider = cached.replay(is_live=is_live) or provider
             remember = cached.remember
         if options.answer_type is not None and provider is target.provider:
-            from ..structured import Structured
+            from ..types.structured import Structured
 
             provider = Structured(provider, options.answer_type)
         return start_call(provider, target.model, messages, keep=keep, **params), remember

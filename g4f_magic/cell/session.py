@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..display.picker import Picker
     from ..messages import Answer, Compared
     from ..parts import Part
-    from ..rounds import Rounds
     from ..store.chats import Chats, Keeping
+    from ..tools.rounds import Rounds
 
 
 class Stopped(KeyboardInterrupt):
@@ -177,7 +177,7 @@ class Session:
     ) -> tuple[Answer, BaseException | None]:
         """Return the answer with the object it stands for, or another one that is asked for."""
         from ..display.card import follow
-        from ..structured import fitted
+        from ..types.structured import fitted
 
         def ask_again(misfit: str) -> tuple[Answer, BaseException | None]:
             if not options.quiet:
@@ -193,7 +193,7 @@ class Session:
         self, rounds: Rounds, card: Card, options: argparse.Namespace, stop: Interrupts
     ) -> Answer:
         """Draw the rounds, and let the model call functions of the notebook between them."""
-        from ..calling import Caller
+        from ..tools.calling import Caller
 
         aside = self._screen.aside(options)
         run_alone, is_asking = self._screen.run_alone, options.confirm_tools

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import footer
 from .document import ending, is_empty_failure, printable
-from .forms import publish_as, remark
 from .images import image_outputs
 from .markdown import close_open_fence, finished_length, split_open_block
 from .pieces import folded_reasoning, open_reasoning, plain_call, shown_text, text_with_calls
+from .views import publish_as, remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable

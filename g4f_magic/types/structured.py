@@ -8,15 +8,15 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ResponseError, RetryProviderError
+from ..messages import Remark, usage_of_both
 from .answer_type import MisfitError
-from .errors import ResponseError, RetryProviderError
-from .messages import Remark, usage_of_both
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from ..messages import Answer, Event, Message
     from .answer_type import AnswerType
-    from .messages import Answer, Event, Message
 
 _IN_WORDS = (
     "Answer with JSON alone, without a fence or a word around it, that fits this JSON schema:"

@@ -1,4 +1,4 @@
-"""The forms that an answer can be shown in: Markdown, plain text, a page, a tree of JSON."""
+"""The views of an answer: Markdown, plain text, a page, a tree of JSON."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from support.byteserver import stream_script
 from support.kernel import Kernel
 
-from g4f_magic.display.forms import shown
+from g4f_magic.display.views import shown
 from g4f_magic.messages import Answer, ToolCall
 
 if TYPE_CHECKING:

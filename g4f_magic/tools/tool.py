@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from .docstrings import described
-from .errors import UsageError
-from .forms import Field, Record, UnfitError
-from .hints import NoFormError, form_of, note_of
+from ..errors import UsageError
+from ..types.docstrings import described
+from ..types.forms import Field, Record, UnfitError
+from ..types.hints import NoFormError, form_of, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .forms import Schema
+    from ..types.forms import Schema
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # all that chat-completions services take
 _LONGEST_RESULT = 32_000  # in characters: some ten thousand tokens

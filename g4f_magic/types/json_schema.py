@@ -10,7 +10,7 @@ import types
 import typing
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .errors import UsageError
+from ..errors import UsageError
 
 _PLAIN = {
     str: "string",

@@ -8,17 +8,17 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .forms import UnfitError
+from ..types.forms import UnfitError
 from .reentry import await_here
-from .tools import result_text
+from .tool import result_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from .messages import CallOutcome, ToolCall
-    from .portal import Interrupts
-    from .tools import Tool
+    from ..messages import CallOutcome, ToolCall
+    from ..portal import Interrupts
+    from .tool import Tool
 
     Told: TypeAlias = tuple[CallOutcome, str]
 

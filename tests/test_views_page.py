@@ -44,8 +44,8 @@ ANSWERS = {
 def open_cells(lab: Lab, page: LabPage, url: str, *cells: tuple[str, str]) -> None:
     """Opens a notebook that asks for answers by name, each in a form, below a loading cell."""
     asks = [f"%%chat --new -p {url}/v1 -m {name} {options}\nhi" for name, options in cells]
-    lab.write_notebook("forms.ipynb", ["%load_ext g4f_magic", *asks])
-    page.open("forms.ipynb")
+    lab.write_notebook("views.ipynb", ["%load_ext g4f_magic", *asks])
+    page.open("views.ipynb")
     page.run(0)
 
 
@@ -108,7 +108,7 @@ def test_json_is_a_tree_that_the_file_keeps(
     tree = lab_page.output(1).locator(".jp-RenderedJSON")
     tree.get_by_text("Ada").wait_for()
     lab_page.save()
-    saved = json.loads((lab.root / "forms.ipynb").read_text())
+    saved = json.loads((lab.root / "views.ipynb").read_text())
     assert set(saved["cells"][1]["outputs"][0]["data"]) == {
         *("application/json", "text/markdown", "text/plain")
     }

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from .errors import UsageError
-from .fenced import json_in
+from ..errors import UsageError
+from ..fenced import json_in
 from .json_schema import (
     MAPPINGS,
     UNIONS,

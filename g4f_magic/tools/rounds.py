@@ -7,17 +7,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .display.card import watch
-from .messages import Answer, usage_of_both
+from ..display.card import watch
+from ..messages import Answer, usage_of_both
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
-    from .call import Call
+    from ..call import Call
+    from ..display.card import Card, Stopping
+    from ..messages import Message, ToolCall
     from .calling import Caller
-    from .display.card import Card, Stopping
-    from .messages import Message, ToolCall
 
     Ask: TypeAlias = Callable[
         [list[Message]], tuple[Call, Callable[[Answer, BaseException | None], None]]

@@ -1,0 +1,1 @@
+"""Types of the notebook: what a model is told of them, and JSON read as their values."""
