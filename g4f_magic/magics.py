@@ -26,7 +26,6 @@ from .prompts.composing import composed
 from .prompts.last_cell import LastCell
 from .secret import SecretDict
 from .settings.settings import KEYS
-from .types.answer_type import named_type
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from .display.listing import Displayed
     from .parts import Part
     from .tools.tool import Tool
+    from .types.answer_type import AnswerType
 
 
 @magics_class
@@ -243,8 +243,7 @@ class ChatMagics(Magics):
         words = "\n\n".join(filter(None, (about, prompt.text)))
         if words.strip():
             options.tools = self._tools(options, scope)
-            named = options.schema is not None
-            options.answer_type = named_type(options.schema, scope) if named else None
+            options.answer_type = _answer_type(options.schema, scope)
             parts = (about, *prompt.parts) if about and prompt.parts else prompt.parts
             return self._ask(words, options, parts)
         if cell is not None:
@@ -345,6 +344,15 @@ class ChatMagics(Magics):
             publish_as(form, self.shell.display_pub, answer)
         else:
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
+
+
+def _answer_type(name: str | None, scope: dict[str, Any]) -> AnswerType | None:
+    """Return the type that the answer is to have, if one is named."""
+    if name is None:
+        return None
+    from .types.answer_type import named_type
+
+    return named_type(name, scope)
 
 
 def _parsers() -> dict[str, Any]:

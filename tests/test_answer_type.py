@@ -17,9 +17,21 @@ from pydantic import BaseModel, Field
 
 from g4f_magic.errors import UsageError
 from g4f_magic.providers.demo_json import json_answer
-from g4f_magic.types.answer_type import AnswerType, MisfitError, built, named_type, strictly
-from g4f_magic.types.json_schema import schema_of
-from g4f_magic.types.misfits import misfits
+from g4f_magic.types import forms
+from g4f_magic.types.answer_type import AnswerType, named_type, strictly
+from g4f_magic.types.hints import form_of
+from g4f_magic.types.misfits import GivenSchema, misfits
+from g4f_magic.types.unfit import UnfitError
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """Return the schema of a type."""
+    return forms.schema_of(form_of(kind))
+
+
+def built(kind: Any, value: Any) -> Any:
+    """Return what an answer becomes."""
+    return form_of(kind).read(value, "", is_strict=True)
 
 
 class Colour(enum.Enum):
@@ -58,6 +70,7 @@ class Sighting:
     notes: Sequence[Union[int, str]] = ()  # noqa: UP007  # as above
     extra: dict[str, int] = field(default_factory=dict)
     cubs: list[Sighting] = field(default_factory=list)
+    known_before: bool = True
     known: bool = field(default=True, init=False)
 
 
@@ -93,7 +106,9 @@ def test_a_dataclass_has_a_schema_that_others_understand() -> None:
     assert schema["properties"]["colour"] == {"type": "string", "enum": ["red", "grey"]}
     assert schema["properties"]["cubs"] == {"type": "array", "items": {"$ref": "#"}}
     assert schema["required"] == ["species", "colour", "when", "count", "place", "weather"]
-    assert set(schema["$defs"]) == {"Place", "Weather"}
+    assert schema["properties"]["place"] == schema["properties"]["seen_from"]["anyOf"][0]
+    assert schema["properties"]["known_before"]["default"] is True
+    assert "default" not in schema["properties"]["cubs"]
     assert "known" not in schema["properties"]
 
 
@@ -119,7 +134,7 @@ def test_a_typed_dict_may_lack_what_is_not_required() -> None:
     assert built(Loose, {}) == {}
 
 
-@pytest.mark.parametrize("kind", [bytes, object(), Literal[b"x"], list[bytes]])
+@pytest.mark.parametrize("kind", [bytes, object(), list[bytes]])
 def test_a_type_without_json_is_named(kind: Any) -> None:
     """Nothing is sent, and the message says which type it is."""
     with pytest.raises(UsageError, match="JSON"):
@@ -140,22 +155,60 @@ def test_names_that_are_not_there_are_said() -> None:
 @pytest.mark.parametrize(
     ("change", "misfit"),
     [
-        ({"species": "cat"}, "species is 'cat', not one of ['fox', 'hare']"),
-        ({"count": "two"}, "count is 'two', not of type integer"),
-        ({"count": True}, "count is True, not of type integer"),
+        ({"species": "cat"}, 'species must be one of "fox", "hare", not "cat"'),
+        ({"count": "2"}, 'count must be of type integer, not "2"'),
+        ({"count": True}, "count must be of type integer, not true"),
+        ({"when": "today"}, 'when must be a date, not "today"'),
         ({"place": {"name": "x"}}, "place.position is missing"),
-        ({"place": {"name": "x", "position": [1]}}, "place.position has 1 items, not at least 2"),
-        ({"tags": ["a", 1]}, "tags[1] is 1, not of type string"),
-        ({"notes": [None]}, "notes[0] is None, not of type integer"),
-        ({"odd": 1}, "odd should not be there"),
+        (
+            {"place": {"name": "x", "position": [1]}},
+            "place.position must be a list of 2 items, not [1]",
+        ),
+        ({"tags": ["a", 1]}, "tags[1] must be of type string, not 1"),
+        (
+            {"notes": [None]},
+            "notes[0] must be of type integer, not null; or notes[0] must be of type string",
+        ),
+        ({"odd": 1}, "there is no odd; there are species, colour, when, count, place"),
         ({"cubs": [{}]}, "cubs[0].species is missing"),
     ],
 )
 def test_a_misfit_is_told_with_its_place(change: dict[str, Any], misfit: str) -> None:
     """The model is told what to repair, and so is the person."""
-    schema = schema_of(Sighting)
-    assert misfit in misfits(VALUE | change, schema)
-    assert not jsonschema.Draft202012Validator(schema).is_valid(VALUE | change)
+    with pytest.raises(UnfitError) as caught:
+        built(Sighting, VALUE | change)
+    assert any(line.startswith(misfit) for line in caught.value.lines)
+
+
+def test_all_misfits_are_told_at_once() -> None:
+    """There is one more try, and it should not be spent on the first of three slips."""
+    with pytest.raises(UnfitError) as caught:
+        built(Sighting, VALUE | {"count": "2", "odd": 1, "cubs": [{**VALUE, "tags": 1}]})
+    first, *others = caught.value.lines
+    assert first.startswith("there is no odd; ")
+    assert others == [
+        'count must be of type integer, not "2"',
+        "cubs[0].tags must be a list, not 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "misfit"),
+    [
+        ({"type": ["string", "null"]}, "a must be of type string or null, not [true]"),
+        ({"enum": [[1], "x"]}, 'a must be one of [1], "x", not [true]'),
+        ({"const": {"b": [1]}}, 'a must be one of {"b": [1]}, not [true]'),
+        ({"items": {"type": "string"}}, "a[0] must be of type string, not true"),
+        ({"minItems": 2}, "a has 1 items, not at least 2"),
+        (False, "a should not be there"),
+    ],
+)
+def test_a_schema_of_the_notebook_is_told_in_the_same_words(rule: Any, misfit: str) -> None:
+    """Whoever gives a schema gets as good a repair as with a type."""
+    given = GivenSchema({"properties": {"a": rule}, "required": ["b"]})
+    with pytest.raises(UnfitError) as caught:
+        AnswerType("it", given).read('{"a": [true]}')
+    assert caught.value.lines == ("b is missing", misfit)
 
 
 _VALUES = st.recursive(
@@ -167,8 +220,8 @@ _TYPES = ["string", "boolean", "integer", "number", "null", "array", "object"]
 _SCHEMAS = st.recursive(
     st.fixed_dictionaries({}, optional={"type": st.sampled_from(_TYPES)})
     | st.fixed_dictionaries({"type": st.lists(st.sampled_from(_TYPES), min_size=1, unique=True)})
-    | st.fixed_dictionaries({"enum": st.lists(st.sampled_from(["a", "b", None]), min_size=1)})
-    | st.sampled_from([{"$ref": "#/$defs/text"}, {"const": "a"}]),
+    | st.fixed_dictionaries({"enum": st.lists(st.sampled_from(["a", 1, [1], None]), min_size=1)})
+    | st.sampled_from([{"$ref": "#/$defs/text"}, {"const": "a"}, {"const": {"a": 1}}]),
     lambda inner: st.fixed_dictionaries(
         {},
         optional={
@@ -207,21 +260,22 @@ def test_strict_mode_gets_the_schema_that_it_takes() -> None:
         "required": ["default"],
         "additionalProperties": False,
     }
+    referring = {"$ref": "#", "description": "again"}
+    loose["properties"] = {"set": {"type": "array", "uniqueItems": True, "items": referring}}
+    strict = strictly(loose)
+    assert strict is not None
+    assert strict["properties"]["set"] == {"type": "array", "items": {"$ref": "#"}}
     assert strictly(schema_of(Sighting)) is None  # extra has any names
     assert strictly({"type": "array"}) is None
-    assert not AnswerType("a b", Sighting, schema_of(Sighting)).response_format["json_schema"][
-        "strict"
-    ]
-    assert (
-        AnswerType("a b", Place, schema_of(Place)).response_format["json_schema"]["name"] == "a_b"
-    )
+    assert not AnswerType("a b", form_of(Sighting)).response_format["json_schema"]["strict"]
+    assert AnswerType("a b", form_of(Place)).response_format["json_schema"]["name"] == "a_b"
 
 
 def test_pydantic_checks_its_own_models() -> None:
     """Its validators and defaults hold, and its words say what is wrong."""
     wanted = named_type("Person", {"Person": Person})
     assert wanted.read('```json\n{"name": "Ada"}\n```') == Person(name="Ada")
-    with pytest.raises(MisfitError, match="name: String should have at least 2 characters"):
+    with pytest.raises(UnfitError, match="name: String should have at least 2 characters"):
         wanted.read('{"name": "A"}')
 
     @dataclass
@@ -245,14 +299,14 @@ def test_checks_of_the_type_itself_count() -> None:
                 raise ValueError(message)
 
     wanted = named_type("Even", {"Even": Even})
-    with pytest.raises(MisfitError, match="n is odd"):
+    with pytest.raises(UnfitError, match="n is odd"):
         wanted.read('{"n": 1}')
 
 
 def test_what_is_told_moves_no_cursor() -> None:
     """The names in a value are the model's, and the line is printed in a terminal."""
     wanted = named_type("Place", {"Place": Place})
-    with pytest.raises(MisfitError) as caught:
+    with pytest.raises(UnfitError) as caught:
         wanted.read('{"name": 1, "position": [], "\\u001b[31m": 1}')
     assert "\x1b" not in str(caught.value)
 
@@ -298,7 +352,7 @@ def test_the_demo_answers_with_the_least_that_fits(kind: Any) -> None:
 )
 def test_the_demo_comes_to_an_end_with_any_schema(schema: dict[str, Any], value: Any) -> None:
     """A schema that is odd shows as an answer that is odd, not as a demo that is broken."""
-    wanted = AnswerType("it", schema, schema).response_format
+    wanted = AnswerType("it", GivenSchema(schema)).response_format
     answer = json.loads(json_answer(wanted, "A fox s 2"))
     assert answer == value or (value == "nested" and isinstance(answer, list | dict))
 
@@ -314,24 +368,29 @@ def test_types_of_the_same_name_are_kept_apart() -> None:
     """Two modules may both have an Item."""
 
     def item(kind: type) -> Any:
-        return make_dataclass("Item", [("value", kind)])
+        made: Any = type("Item", (), {})
+        made.__annotations__ = {"value": kind, "inner": list[made]}
+        return dataclass(made)
 
     pair = make_dataclass("Pair", [("a", item(int)), ("b", item(str)), ("c", Any)])
     schema = schema_of(pair)
     assert schema["properties"]["b"] == {"$ref": "#/$defs/Item2"}
     assert schema["$defs"]["Item2"]["properties"]["value"] == {"type": "string"}
-    assert built(pair, {"a": {"value": 1}, "b": {"value": "x"}, "c": [1]}).b.value == "x"
+    assert schema["$defs"]["Item2"]["properties"]["inner"]["items"] == {"$ref": "#/$defs/Item2"}
+    inner = {"value": 1, "inner": []}
+    assert built(pair, {"a": inner, "b": {**inner, "value": "x"}, "c": [1]}).b.value == "x"
 
 
 def test_more_than_fits_into_a_line_is_counted() -> None:
     """A hundred wrong items have one reason."""
-    wanted = AnswerType("it", {}, {"type": "array", "items": {"type": "string"}, "maxItems": 5})
-    with pytest.raises(MisfitError, match=r"the value has 9 items, not at most 5; .*; and 5 more$"):
+    given = {"type": "array", "items": {"type": "string"}, "maxItems": 5}
+    wanted = AnswerType("it", GivenSchema(given))
+    with pytest.raises(UnfitError, match=r"the value has 9 items, not at most 5; .*; and 5 more$"):
         wanted.read(str(list(range(9))))
 
 
 def test_what_is_nested_too_deeply_does_not_fit() -> None:
     """A model that repeats a bracket for ever is no bug of ours."""
     rule = {"anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "null"}]}
-    with pytest.raises(MisfitError, match="nested too deeply"):
-        AnswerType("it", rule, rule).read("[" * 400 + "]" * 400)
+    with pytest.raises(UnfitError, match="nested too deeply"):
+        AnswerType("it", GivenSchema(rule)).read("[" * 400 + "]" * 400)

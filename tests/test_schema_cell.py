@@ -153,7 +153,8 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(
     run = ask(chat, server)
     assert run.error is None
     assert chat.value("answer.parsed.age") == 7
-    assert "does not fit Fox, so it is asked for once more: age is 'seven'" in run.text
+    misfit = 'age must be of type integer, not "seven"'
+    assert f"does not fit Fox, so it is asked for once more: {misfit}" in run.text
     assert chat.value("(answer.usage.tokens_in, answer.usage.tokens_out)") == (20, 10)
     first, second = sent(server)
     assert second["response_format"] == first["response_format"]
@@ -161,7 +162,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(
         *first["messages"],
         {"role": "assistant", "content": MISFIT},
     ]
-    assert "age is 'seven', not of type integer" in second["messages"][2]["content"]
+    assert misfit in second["messages"][2]["content"]
 
 
 def test_the_conversation_goes_on_with_the_one_that_fits(

@@ -191,7 +191,7 @@ def test_arguments_are_checked_and_converted_before_the_call(notebook: Kernel, a
     """The function gets what its hints promise, or is not called."""
     calls = (
         ("weather", {"city": "A", "days": "3"}),
-        ("weather", {"town": "B"}),
+        ("weather", {"city": "B", "town": "B"}),
         ("weather", {"city": "C", "days": "many"}),
         ("weather", '{"city": '),
         ("weather", "[]"),

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..types.forms import UnfitError
+from ..types.unfit import UnfitError
 from .reentry import await_here
 from .tool import result_text
 

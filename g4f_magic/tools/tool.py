@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ..errors import UsageError
 from ..types.docstrings import described
-from ..types.forms import Field, Record, UnfitError
+from ..types.forms import Field, Record, schema_of
 from ..types.hints import NoFormError, form_of, note_of
+from ..types.unfit import UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,9 +39,7 @@ class Tool:
 
     def schema(self) -> Schema:
         """Return the tool as chat-completions services take it."""
-        parameters = self.parameters.schema()
-        if definitions := _lifted(parameters):  # which pydantic refers to from the root
-            parameters["$defs"] = definitions
+        parameters = schema_of(self.parameters)
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
 
@@ -82,7 +81,7 @@ def tool_of(function: Any, name: str) -> Tool:
     said = described(inspect.getdoc(_inner(function)))
     try:
         fields = _fields(function, said.parameters)
-    except (TypeError, ValueError, NameError) as error:
+    except (NoFormError, TypeError, ValueError, NameError) as error:
         message = f"--tools: {name!r} cannot be called by a model: {error}"
         hint = "a model can give text, numbers, lists, dicts and what is made of them"
         raise UsageError(message, hint=hint) from error
@@ -126,7 +125,6 @@ def _fields(function: Any, said: Mapping[str, str]) -> dict[str, Field]:
         if parameter.kind in _UNNAMED:
             continue
         is_required = parameter.default is parameter.empty
-        default = None if is_required else parameter.default
         hint = hints.get(name, Any)
         try:
             form = form_of(hint)
@@ -135,6 +133,7 @@ def _fields(function: Any, said: Mapping[str, str]) -> dict[str, Field]:
                 continue
             message = f"{name}: {error}"
             raise NoFormError(message) from error
+        default = dataclasses.MISSING if is_required else parameter.default
         fields[name] = Field(form, is_required, note_of(hint) or said.get(name, ""), default)
     return fields
 
@@ -159,14 +158,3 @@ def _plain(value: Any) -> Any:
     if callable(to_list := getattr(value, "tolist", None)):  # of arrays, their numbers, series
         return to_list()
     return str(value)
-
-
-def _lifted(schema: Any) -> Schema:
-    """Take the definitions out of what is inside a schema."""
-    found: Schema = {}
-    if isinstance(schema, dict):
-        found |= schema.pop("$defs", {})
-    inner = schema.values() if isinstance(schema, dict) else schema
-    for value in inner if isinstance(schema, (dict, list)) else ():
-        found |= _lifted(value)
-    return found

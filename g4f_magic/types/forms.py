@@ -1,83 +1,108 @@
-"""What an argument may look like: its JSON schema, and JSON read as the value it stands for.
+"""What a value may look like as JSON: the schema that says so, and JSON read as the value.
 
-Each form has both, so that what a model is told and what a function gets cannot differ.
+Each form has both, so that what a model is told and what is made of its JSON cannot differ.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from .unfit import UnfitError, inside, is_same, lines_of, one_of, unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Schema: TypeAlias = dict[str, Any]
 
-
-class UnfitError(ValueError):
-    """JSON is not what a form asks for; the message tells a model what is."""
+_NAMES: Mapping[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
 
 
 class Form(Protocol):
-    """What an argument may look like."""
+    """What a value may look like."""
 
-    def schema(self) -> Schema:
-        """Return the form as JSON schema."""
+    def schema(self, definitions: Definitions) -> Schema:
+        """Return the form as JSON schema; what that refers to goes into ``definitions``."""
         ...
 
-    def read(self, value: Any, where: str) -> Any:
-        """Return what a JSON value stands for; raises ``UnfitError``, naming ``where`` it is."""
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
+        """Return what a JSON value stands for; raises ``UnfitError``, naming ``where`` it is.
+
+        What models often mistake is converted, unless ``is_strict``.
+        """
         ...
 
 
-class Anything:
-    """Any JSON value, as it is."""
+def schema_of(form: Form) -> Schema:
+    """Return the JSON schema (draft 2020-12) of a form, with all that it refers to."""
+    definitions = Definitions(form)
+    whole = form.body if isinstance(form, Record) else form.schema
+    schema = whole(definitions)
+    return schema | ({"$defs": definitions.schemas} if definitions.schemas else {})
 
-    def schema(self) -> Schema:
-        """Return a schema that asks for nothing."""
-        return {}
 
-    def read(self, value: Any, _where: str) -> Any:
-        """Return the value."""
-        return value
+class Definitions:
+    """The schemas that those of one ``root`` refer to, by names that no other has."""
+
+    def __init__(self, root: Form) -> None:
+        self.schemas: dict[str, Schema] = {}
+        self._root = root
+        self._names: dict[Any, str] = {}
+
+    def name_of(self, kind: Any) -> str:
+        """Return the name of a class here."""
+        wish = re.sub(r"\W", "_", kind.__name__)
+        free = itertools.chain([wish], (f"{wish}{number}" for number in itertools.count(2)))
+        taken = self._names.values()
+        return self._names.setdefault(kind, next(name for name in free if name not in taken))
+
+    def reference(self, record: Record) -> Schema:
+        """Return the schema that refers to that of a record."""
+        if record is self._root:
+            return {"$ref": "#"}
+        name = self.name_of(record.make)
+        if name not in self.schemas:
+            self.schemas[name] = {}  # taken, before what refers back to it
+            self.schemas[name] = record.body(self)
+        return {"$ref": f"#/$defs/{name}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A string, number, truth value or null; what models often mistake is converted."""
+    """A string, number, truth value or null."""
 
     kind: type
 
-    _NAMES: ClassVar[Mapping[type, str]] = {
-        str: "string",
-        int: "integer",
-        float: "number",
-        bool: "boolean",
-        type(None): "null",
-    }
-
-    def schema(self) -> Schema:
+    def schema(self, _: Definitions) -> Schema:
         """Return the type."""
-        return {"type": self._NAMES[self.kind]}
+        return {"type": _NAMES[self.kind]}
 
-    def read(self, value: Any, where: str) -> Any:
-        """Return the value, with ``3.0`` or ``"3"`` for 3, and 3 for ``"3"``."""
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
+        """Return the value, with 3 for ``3.0``; with 3 for ``"3"``, or back, if not strict."""
         if type(value) is self.kind:
             return value
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        try:
-            if self.kind is str and is_number:
-                return json.dumps(value)
-            if self.kind is float and (is_number or isinstance(value, str)):
+        is_text = isinstance(value, str) and not is_strict
+        with suppress(ValueError, OverflowError):
+            if self.kind is float and (is_number or is_text):
                 return float(value)
-            if self.kind is int and (isinstance(value, str) or (is_number and value % 1 == 0)):
+            if self.kind is int and (is_text or (is_number and value % 1 == 0)):
                 return int(value)
-        except (ValueError, OverflowError):
-            pass
-        if self.kind is bool and value in ("true", "false"):
+        if self.kind is str and is_number and not is_strict:
+            return json.dumps(value)
+        if self.kind is bool and is_text and value in {"true", "false"}:
             return value == "true"
-        raise _unfit(where, f"must be of type {self._NAMES[self.kind]}", value)
+        raise UnfitError(unfit(where, f"must be of type {_NAMES[self.kind]}", value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +111,18 @@ class Choice:
 
     meanings: tuple[tuple[Any, Any], ...]
 
-    def schema(self) -> Schema:
+    def schema(self, _: Definitions) -> Schema:
         """Return the values, and their type if they have one: Gemini asks for it."""
         kinds = {type(value) for value, _ in self.meanings}
-        known = Scalar(kinds.pop()).schema() if len(kinds) == 1 else {}
+        known = {"type": _NAMES[kinds.pop()]} if len(kinds) == 1 else {}
         return {**known, "enum": [value for value, _ in self.meanings]}
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, **_: bool) -> Any:
         """Return what the value stands for."""
         for known, meaning in self.meanings:
-            if type(known) is type(value) and known == value:
+            if is_same(known, value):
                 return meaning
-        known = ", ".join(json.dumps(value) for value, _ in self.meanings)
-        raise _unfit(where, f"must be one of {known}", value)
+        raise UnfitError(unfit(where, one_of(value for value, _ in self.meanings), value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +131,20 @@ class OneOf:
 
     forms: tuple[Form, ...]
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
         """Return all of them."""
-        return {"anyOf": [form.schema() for form in self.forms]}
+        return {"anyOf": [form.schema(definitions) for form in self.forms]}
 
-    def read(self, value: Any, where: str) -> Any:
-        """Return it as the form that need not convert it, else as the first that can."""
-        tried = [_tried(form, value, where) for form in self.forms]
-        read = [found for found in tried if not isinstance(found, UnfitError)]
-        if not read:
-            raise UnfitError("; or ".join(dict.fromkeys(map(str, tried))))
-        same = (found for found in read if type(found) is type(value) and found == value)
-        return next(same, read[0])
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
+        """Return it as the first form that need not convert it, else as the first that can."""
+        wrong: dict[str, None] = {}
+        for is_exact in dict.fromkeys((True, is_strict)):
+            for form in self.forms:
+                found = _tried(form, value, where, is_strict=is_exact)
+                if not isinstance(found, UnfitError):
+                    return found
+                wrong[str(found)] = None
+        raise UnfitError("; or ".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +154,17 @@ class Text:
     format: str
     parse: Callable[[str], Any]
 
-    def schema(self) -> Schema:
+    def schema(self, _: Definitions) -> Schema:
         """Return the format that the string has."""
         return {"type": "string", **({"format": self.format} if self.format else {})}
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
         """Return what the string stands for."""
         try:
-            return self.parse(Scalar(str).read(value, where))
+            return self.parse(Scalar(str).read(value, where, is_strict=is_strict))
         except (ValueError, ArithmeticError) as error:  # the latter of Decimal
-            raise _unfit(
-                where, f"must be a {self.format or 'text that can be read'}", value
-            ) from error
+            demand = f"must be a {self.format or 'text that can be read'}"
+            raise UnfitError(unfit(where, demand, value)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +173,17 @@ class Items:
 
     form: Form
     make: Callable[[list[Any]], Any]
-    is_unique: bool = False
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
         """Return the form of an item."""
-        unique = {"uniqueItems": True} if self.is_unique else {}
-        return {"type": "array", "items": self.form.schema(), **unique}
+        return {"type": "array", "items": self.form.schema(definitions)}
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
         """Return the items."""
         if not isinstance(value, list):
-            raise _unfit(where, "must be a list", value)
-        read = [self.form.read(item, f"{where}[{place}]") for place, item in enumerate(value)]
-        return _made(self.make, read, where)
+            raise UnfitError(unfit(where, "must be a list", value))
+        parts = ((self.form, item, f"{where}[{place}]") for place, item in enumerate(value))
+        return _made(self.make, _read_all(parts, is_strict=is_strict), where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +192,21 @@ class Row:
 
     forms: tuple[Form, ...]
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
         """Return the length, and the forms that occur; services know no ``prefixItems``."""
-        forms = [form.schema() for form in self.forms]
+        forms = [form.schema(definitions) for form in self.forms]
         different = [form for place, form in enumerate(forms) if form not in forms[:place]]
         items = different[0] if len(different) == 1 else {"anyOf": different}
         length = {"minItems": len(forms), "maxItems": len(forms)}
         return {"type": "array", "items": items if different else {}, **length}
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
         """Return a tuple."""
         if not isinstance(value, list) or len(value) != len(self.forms):
-            raise _unfit(where, f"must be a list of {len(self.forms)} items", value)
+            raise UnfitError(unfit(where, f"must be a list of {len(self.forms)} items", value))
         pairs = enumerate(zip(self.forms, value, strict=True))
-        return tuple(form.read(item, f"{where}[{place}]") for place, (form, item) in pairs)
+        parts = ((form, item, f"{where}[{place}]") for place, (form, item) in pairs)
+        return tuple(_read_all(parts, is_strict=is_strict))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,74 +216,79 @@ class Table:
     key: Form
     form: Form
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
         """Return the form of a value."""
-        return {"type": "object", "additionalProperties": self.form.schema()}
+        return {"type": "object", "additionalProperties": self.form.schema(definitions)}
 
-    def read(self, value: Any, where: str) -> Any:
-        """Return a dict."""
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
+        """Return a dict; in JSON all keys are strings, so they are converted in any case."""
         if not isinstance(value, dict):
-            raise _unfit(where, "must be an object", value)
-        return {
-            self.key.read(name, f"{where}.{name}"): self.form.read(item, f"{where}.{name}")
-            for name, item in value.items()
-        }
+            raise UnfitError(unfit(where, "must be an object", value))
+        keys = _read_all((self.key, name, inside(where, name)) for name in value)
+        parts = ((self.form, item, inside(where, name)) for name, item in value.items())
+        return dict(zip(keys, _read_all(parts, is_strict=is_strict), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of an object; ``default`` is shown, and used by who takes the object."""
+    """One key of an object; a ``default`` that JSON has is shown, for who takes it to use."""
 
     form: Form
     is_required: bool
-    description: str = ""
-    default: Any = None
+    description: str
+    default: Any
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
         """Return the form, with what is said about it."""
         said: Schema = {"description": self.description} if self.description else {}
-        if not self.is_required and _is_plain(self.default):
+        if _is_plain(self.default):
             said["default"] = self.default
-        return {**self.form.schema(), **said}
+        return {**self.form.schema(definitions), **said}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Record:
-    """An object with these keys and no others; ``make`` gets them as keyword arguments."""
+    """An object with these keys and no others; ``make`` gets them as keyword arguments.
 
-    fields: Mapping[str, Field]
+    ``is_cyclic`` if it contains itself, perhaps within others.
+    """
+
+    fields: dict[str, Field]
     make: Callable[..., Any]
     description: str = ""
+    is_cyclic: bool = False
 
-    def schema(self) -> Schema:
+    def schema(self, definitions: Definitions) -> Schema:
+        """Return the body, or a reference where it has no end: not all services know these."""
+        return definitions.reference(self) if self.is_cyclic else self.body(definitions)
+
+    def body(self, definitions: Definitions) -> Schema:
         """Return the keys and which of them must be there."""
         said = {"description": self.description} if self.description else {}
         return {
             "type": "object",
             **said,
-            "properties": {name: field.schema() for name, field in self.fields.items()},
+            "properties": {name: field.schema(definitions) for name, field in self.fields.items()},
             "required": [name for name, field in self.fields.items() if field.is_required],
             "additionalProperties": False,
         }
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, *, is_strict: bool = False) -> Any:
         """Return what is made of the keys that are there."""
         if not isinstance(value, dict):
-            raise _unfit(where, "must be an object", value)
-        prefix = f"{where}." if where else ""
-        if unknown := [name for name in value if name not in self.fields]:
+            raise UnfitError(unfit(where, "must be an object", value))
+        given = {name: item for name, item in value.items() if name in self.fields}
+        parts = ((self.fields[name].form, given[name], inside(where, name)) for name in given)
+        read = _read_all(parts, is_strict=is_strict, wrong=self._wrong_names(value, where))
+        return _made(lambda found: self.make(**found), dict(zip(given, read, strict=True)), where)
+
+    def _wrong_names(self, value: dict[str, Any], where: str) -> Iterator[str]:
+        if unknown := [inside(where, name) for name in value if name not in self.fields]:
             known = f"there are {', '.join(self.fields)}" if self.fields else "there are none"
-            message = f"there is no {prefix}{unknown[0]}; {known}"
-            raise UnfitError(message)
-        missing = [n for n, field in self.fields.items() if field.is_required and n not in value]
-        if missing:
-            message = f"{prefix}{missing[0]} is missing"
-            raise UnfitError(message)
-        read = {
-            name: self.fields[name].form.read(item, f"{prefix}{name}")
-            for name, item in value.items()
-        }
-        return _made(lambda found: self.make(**found), read, where)
+            yield f"there is no {', '.join(unknown)}; {known}"
+        for name, field in self.fields.items():
+            if field.is_required and name not in value:
+                yield f"{inside(where, name)} is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,35 +297,45 @@ class Model:
 
     model: Any
 
-    def schema(self) -> Schema:
-        """Return the schema that it gives."""
-        schema: Schema = self.model.model_json_schema()
+    def schema(self, definitions: Definitions) -> Schema:
+        """Return the schema that it gives; two models may have definitions of the same name."""
+        name = definitions.name_of(self.model)
+        schema: Schema = self.model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        own = schema.pop("$defs", {})
+        definitions.schemas |= {f"{name}.{inner}": own[inner] for inner in own}
         return schema
 
-    def read(self, value: Any, where: str) -> Any:
+    def read(self, value: Any, where: str, **_: bool) -> Any:
         """Return an instance."""
         return _made(self.model.model_validate, value, where)
+
+
+def _read_all(
+    parts: Iterable[tuple[Form, Any, str]], *, is_strict: bool = False, wrong: Iterable[str] = ()
+) -> list[Any]:
+    """Return what forms read; raises one error for all that is ``wrong`` or does not fit."""
+    tried = [_tried(form, value, where, is_strict=is_strict) for form, value, where in parts]
+    lines = [*wrong]
+    for found in tried:
+        lines += found.lines if isinstance(found, UnfitError) else ()
+    if lines:
+        raise UnfitError(*lines)
+    return tried
+
+
+def _tried(form: Form, value: Any, where: str, *, is_strict: bool) -> Any:
+    """Return what a form reads, or its error."""
+    try:
+        return form.read(value, where, is_strict=is_strict)
+    except UnfitError as error:
+        return error
 
 
 def _made(make: Callable[[Any], Any], value: Any, where: str) -> Any:
     try:
         return make(value)
     except (TypeError, ValueError) as error:  # of classes of the notebook
-        message = f"{where or 'the arguments'}: {error}"
-        raise UnfitError(message) from error
-
-
-def _tried(form: Form, value: Any, where: str) -> Any:
-    """Return what a form reads, or its error."""
-    try:
-        return form.read(value, where)
-    except UnfitError as error:
-        return error
-
-
-def _unfit(where: str, demand: str, value: Any) -> UnfitError:
-    shown = json.dumps(value, ensure_ascii=False, default=repr)
-    return UnfitError(f"{where or 'the arguments'} {demand}, not {shown[:100]}")
+        raise UnfitError(*lines_of(error, where)) from error
 
 
 def _is_plain(value: Any) -> bool:

@@ -6,36 +6,22 @@ import collections.abc
 import dataclasses
 import enum
 import types
+import typing
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
+from ..errors import UsageError
 from .docstrings import described
-from .forms import (
-    Anything,
-    Choice,
-    Field,
-    Form,
-    Items,
-    Model,
-    OneOf,
-    Record,
-    Row,
-    Scalar,
-    Table,
-    Text,
-)
+from .forms import Choice, Field, Items, Model, OneOf, Record, Row, Scalar, Table, Text
+from .misfits import GivenSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .forms import Form
 
 _SCALARS = (str, int, float, bool, type(None))
 _TEXTS = {
@@ -54,81 +40,134 @@ _LISTS: dict[Any, Any] = {
     frozenset: frozenset,
 }
 _TABLES = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_OF_KEYS = frozenset({"Required", "NotRequired", "ReadOnly"})  # in a TypedDict
 
 
-class NoFormError(TypeError):
+class NoFormError(UsageError):
     """A hint asks for something that JSON cannot say."""
 
 
-def form_of(hint: Any, within: tuple[Any, ...] = ()) -> Form:
-    """Return the form of a type hint; raises ``NoFormError``.
-
-    ``within`` are the classes that it is part of: schemas that refer to themselves
-    are more than some services know.
-    """
-    if get_origin(hint) is Annotated or hasattr(hint, "__supertype__"):  # the latter: a NewType
-        return form_of(getattr(hint, "__supertype__", None) or get_args(hint)[0], within)
-    found = (
-        _form_of_special(hint, within)
-        or _form_of_container(hint, within)
-        or _form_of_class(hint, within)
-    )
-    if found is None:
-        message = f"JSON has no form for {getattr(hint, '__name__', hint)}"
-        raise NoFormError(message)
-    return found
+def form_of(hint: Any) -> Form:
+    """Return the form of a type hint; raises ``NoFormError``."""
+    return _Forms().of(hint)
 
 
 def note_of(hint: Any) -> str:
     """Return what an ``Annotated`` hint says in words, also in pydantic's ``Field``."""
+    hint = _without_rule(hint)
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     texts = (n if isinstance(n, str) else getattr(n, "description", None) for n in notes)
     return next((text for text in texts if isinstance(text, str)), "")
 
 
-def _form_of_special(hint: Any, within: tuple[Any, ...]) -> Form | None:
-    if hint in (Any, object) or isinstance(hint, TypeVar):
-        return Anything()
-    if hint in (*_SCALARS, None):
-        return Scalar(hint or type(None))
-    if get_origin(hint) in (Union, types.UnionType):
-        return OneOf(tuple(form_of(one, within) for one in get_args(hint)))
-    if get_origin(hint) is Literal:
-        return _choice(get_args(hint))
-    return None
+def is_object(hint: Any) -> bool:
+    """Tell whether a hint is a dataclass, a TypedDict or a model of pydantic 2."""
+    is_record = dataclasses.is_dataclass(hint) or hasattr(hint, "__required_keys__")
+    return isinstance(hint, type) and (is_record or _is_pydantic(hint))
 
 
-def _form_of_container(hint: Any, within: tuple[Any, ...]) -> Form | None:
-    origin, inner = get_origin(hint) or hint, get_args(hint)
-    if origin is tuple and inner and inner[-1] is not Ellipsis:
-        return Row(tuple(form_of(one, within) for one in inner if one != ()))
-    if origin is tuple:
-        return Items(form_of(inner[0], within) if inner else Anything(), tuple)
-    if origin in _LISTS:
-        made = _LISTS[origin]
-        return Items(form_of(inner[0], within) if inner else Anything(), made, made is not list)
-    if origin in _TABLES:
-        key, value = (form_of(one, within) for one in inner or (str, Any))
-        return Table(key, value)
-    return None
+class _Forms:
+    """The forms of hints that belong together: of a class there is one, however often it occurs."""
 
+    def __init__(self) -> None:
+        self._records: dict[Any, Record] = {}
+        self._open: set[Any] = set()
 
-def _form_of_class(hint: Any, within: tuple[Any, ...]) -> Form | None:
-    if not isinstance(hint, type):
+    def of(self, hint: Any) -> Form:
+        """Return the form of a hint."""
+        hint = _without_rule(hint)
+        if get_origin(hint) is Annotated or hasattr(hint, "__supertype__"):  # the latter: NewType
+            return self.of(getattr(hint, "__supertype__", None) or get_args(hint)[0])
+        found = self._of_special(hint) or self._of_container(hint) or self._of_class(hint)
+        if found is None:
+            message = f"JSON has no form for {getattr(hint, '__name__', hint)}"
+            raise NoFormError(message, hint="text, numbers, lists, dicts and what is made of them")
+        return found
+
+    def _of_special(self, hint: Any) -> Form | None:
+        if hint in (Any, object) or isinstance(hint, TypeVar):
+            return GivenSchema({})
+        if hint in (*_SCALARS, None):
+            return Scalar(hint or type(None))
+        if get_origin(hint) in (Union, types.UnionType):
+            return OneOf(tuple(map(self.of, get_args(hint))))
+        if get_origin(hint) is Literal:
+            return _choice(get_args(hint))
         return None
-    if hint in within:
-        message = f"{hint.__name__} contains itself"
-        raise NoFormError(message)
-    if hint in _TEXTS:
-        return _TEXTS[hint]
-    if issubclass(hint, enum.Enum):
-        return _choice(tuple(hint))
-    if hasattr(hint, "model_json_schema") and hasattr(hint, "model_validate"):
-        return Model(hint)
-    if dataclasses.is_dataclass(hint):
-        return _dataclass_form(hint, (*within, hint))
-    is_typed_dict = issubclass(hint, dict) and hasattr(hint, "__required_keys__")
-    return _typed_dict_form(hint, (*within, hint)) if is_typed_dict else None
+
+    def _of_container(self, hint: Any) -> Form | None:
+        origin, inner = get_origin(hint) or hint, get_args(hint)
+        if origin is tuple and inner and inner[-1] is not Ellipsis:
+            return Row(tuple(self.of(one) for one in inner if one != ()))
+        if origin is tuple or origin in _LISTS:
+            return Items(self.of(inner[0] if inner else Any), _LISTS.get(origin, tuple))
+        if origin in _TABLES:
+            return Table(*map(self.of, inner or (str, Any)))
+        return None
+
+    def _of_class(self, hint: Any) -> Form | None:
+        if not isinstance(hint, type):
+            return None
+        if hint in _TEXTS:
+            return _TEXTS[hint]
+        if issubclass(hint, enum.Enum):
+            return _choice(tuple(hint))
+        if _is_pydantic(hint):
+            return Model(hint)
+        return self._record(hint) if is_object(hint) else None
+
+    def _record(self, kind: Any) -> Record:
+        if kind in self._records:
+            self._records[kind].is_cyclic |= kind in self._open
+            return self._records[kind]
+        # A dataclass without a docstring gets its signature as one.
+        is_said = not (kind.__doc__ or "").startswith(f"{kind.__name__}(")
+        said = described(kind.__doc__ if is_said else "")
+        record = self._records[kind] = Record({}, kind, said.text)
+        self._open.add(kind)
+        for name, hint, is_required, default in _keys(kind):
+            note = note_of(hint) or said.parameters.get(name, "")
+            record.fields[name] = Field(self.of(hint), is_required, note, default)
+        self._open.remove(kind)
+        return record
+
+
+def _keys(kind: Any) -> Iterator[tuple[str, Any, bool, Any]]:
+    """Yield the name, hint, whether it is required, and the default of the keys of a class.
+
+    Those that a dataclass computes itself are left out.
+    """
+    unset = dataclasses.MISSING
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except NameError as error:
+        message = f"the hints of {kind.__name__!r} cannot be read: {error}"
+        raise NoFormError(message, hint="run the cell that defines it first") from error
+    if dataclasses.is_dataclass(kind):
+        for field in dataclasses.fields(kind):
+            if field.init:
+                is_required = field.default is field.default_factory is unset
+                yield field.name, hints[field.name], is_required, field.default
+        return
+    for name, hint in hints.items():
+        # Where annotations are strings, __required_keys__ does not know (PEP 655).
+        rule = getattr(get_origin(hint), "_name", "")
+        is_required = rule == "Required" or (
+            name in kind.__required_keys__ and rule != "NotRequired"
+        )
+        yield name, hint, is_required, unset
+
+
+def _without_rule(hint: Any) -> Any:
+    """Return what is in ``Required`` and the like."""
+    while getattr(get_origin(hint), "_name", "") in _OF_KEYS:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def _is_pydantic(hint: Any) -> bool:
+    """Tell whether a hint is a model of pydantic 2, without loading that."""
+    return hasattr(hint, "model_json_schema")
 
 
 def _choice(values: tuple[Any, ...]) -> Choice:
@@ -137,33 +176,3 @@ def _choice(values: tuple[Any, ...]) -> Choice:
     if any(type(value) not in _SCALARS for value in plain):
         plain = [value.name if isinstance(value, enum.Enum) else str(value) for value in values]
     return Choice(tuple(zip(plain, values, strict=True)))
-
-
-def _dataclass_form(kind: type, within: tuple[Any, ...]) -> Record:
-    # A dataclass without a docstring gets its signature as one.
-    is_said = not (kind.__doc__ or "").startswith(f"{kind.__name__}(")
-    said = described(kind.__doc__ if is_said else "")
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {}
-    for field in dataclasses.fields(kind):
-        if field.init:
-            unset = dataclasses.MISSING
-            is_required = field.default is unset and field.default_factory is unset
-            note = note_of(hints[field.name]) or said.parameters.get(field.name, "")
-            default = None if field.default is unset else field.default
-            form = form_of(hints[field.name], within)
-            fields[field.name] = Field(form, is_required, note, default)
-    return Record(fields, kind, said.text)
-
-
-def _typed_dict_form(kind: Any, within: tuple[Any, ...]) -> Record:
-    fields = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        # Where annotations are strings, __required_keys__ does not know (PEP 655).
-        said = getattr(get_origin(hint), "_name", "")
-        is_required = said == "Required" or (
-            name in kind.__required_keys__ and said != "NotRequired"
-        )
-        inner = get_args(hint)[0] if said in {"Required", "NotRequired"} else hint
-        fields[name] = Field(form_of(inner, within), is_required, note_of(inner))
-    return Record(fields, dict, described(kind.__doc__).text)

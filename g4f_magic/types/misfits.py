@@ -1,4 +1,4 @@
-"""Where a JSON value does not fit a JSON schema.
+"""A JSON schema that the notebook gives as it is, and where a value does not fit it.
 
 Knows the keywords that types have: ``type``, ``required``, ``properties``,
 ``additionalProperties``, ``items``, ``prefixItems``, their least and greatest number, ``enum``,
@@ -8,12 +8,16 @@ All others it takes for kept.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .unfit import UnfitError, inside, is_same, one_of, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LONGEST_VALUE = 60  # in characters
+    from .forms import Schema
+
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "boolean": (bool,),
@@ -23,6 +27,23 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSchema:
+    """The form that a JSON schema asks for; what fits stands for itself."""
+
+    given: Schema
+
+    def schema(self, _: object) -> Schema:
+        """Return the schema."""
+        return self.given
+
+    def read(self, value: Any, where: str, **_: bool) -> Any:
+        """Return the value."""
+        if found := misfits(value, self.given, place=where):
+            raise UnfitError(*found)
+        return value
 
 
 def misfits(value: Any, schema: Any, root: Any = None, place: str = "") -> list[str]:
@@ -37,23 +58,28 @@ def misfits(value: Any, schema: Any, root: Any = None, place: str = "") -> list[
 
 
 def _misfits(value: Any, schema: dict[str, Any], root: Any, place: str) -> Iterator[str]:
-    at = place or "the value"
     if "$ref" in schema:
         yield from misfits(value, referred(schema["$ref"], root), root, place)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        yield f"{at} is {_told(value)}, not of type {' or '.join(kinds)}"
+        yield unfit(place, f"must be of type {' or '.join(kinds)}", value)
         return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"{at} is {_told(value)}, not one of {_told(schema['enum'])}"
-    if "const" in schema and value != schema["const"]:
-        yield f"{at} is {_told(value)}, not {_told(schema['const'])}"
+    for allowed in _allowed(schema):
+        if not any(is_same(value, one) for one in allowed):
+            yield unfit(place, one_of(allowed), value)
     yield from _of_choices(value, schema, root, place)
     if isinstance(value, dict):
         yield from _of_object(value, schema, root, place)
     elif isinstance(value, list):
         yield from _of_array(value, schema, root, place)
+
+
+def _allowed(schema: dict[str, Any]) -> Iterator[list[Any]]:
+    if "enum" in schema:
+        yield schema["enum"]
+    if "const" in schema:
+        yield [schema["const"]]
 
 
 def _of_choices(value: Any, schema: dict[str, Any], root: Any, place: str) -> Iterator[str]:
@@ -70,11 +96,11 @@ def _of_object(
 ) -> Iterator[str]:
     for name in schema.get("required", ()):
         if name not in value:
-            yield f"{_inside(place, name)} is missing"
+            yield f"{inside(place, name)} is missing"
     properties = schema.get("properties", {})
     for name, inner in value.items():
         rule = properties.get(name, schema.get("additionalProperties", True))
-        yield from misfits(inner, rule, root, _inside(place, name))
+        yield from misfits(inner, rule, root, inside(place, name))
 
 
 def _of_array(value: list[Any], schema: dict[str, Any], root: Any, place: str) -> Iterator[str]:
@@ -104,12 +130,3 @@ def _is(value: Any, kind: str) -> bool:
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
     return isinstance(value, _TYPES.get(kind, (object,)))
-
-
-def _inside(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
-def _told(value: Any) -> str:
-    told = repr(value)
-    return told if len(told) <= _LONGEST_VALUE else f"{told[:_LONGEST_VALUE]}…"

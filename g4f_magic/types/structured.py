@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ResponseError, RetryProviderError
 from ..messages import Remark, usage_of_both
-from .answer_type import MisfitError
+from .unfit import UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -91,14 +91,14 @@ def fitted(
     """
     try:
         return replace(answer, parsed=wanted.read(answer.text)), None
-    except MisfitError as error:
+    except UnfitError as error:
         second, failure = ask_again(str(error))
     second = replace(second, usage=usage_of_both(answer.usage, second.usage))
     if failure is not None or second.state == "interrupted":
         return second, failure
     try:
         return replace(second, parsed=wanted.read(second.text)), None
-    except MisfitError as error:
+    except UnfitError as error:
         message = f"the answer does not fit {wanted.name}, nor did the one before: {error}"
         hint = "its text is kept: -o NAME binds it, and %chat --show shows it"
         return second, ResponseError(
