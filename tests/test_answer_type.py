@@ -286,8 +286,9 @@ def test_pydantic_checks_its_own_models() -> None:
     assert schema_of(Team)["properties"]["head"]["required"] == ["name"]
 
 
-def test_checks_of_the_type_itself_count() -> None:
-    """A dataclass that refuses a value in __post_init__ has a reason."""
+@pytest.mark.parametrize("error", [ValueError("n is odd"), LookupError("n is odd")])
+def test_checks_of_the_type_itself_count(error: Exception) -> None:
+    """A dataclass that refuses a value in __post_init__ has a reason, whatever it raises."""
 
     @dataclass
     class Even:
@@ -295,8 +296,7 @@ def test_checks_of_the_type_itself_count() -> None:
 
         def __post_init__(self) -> None:
             if self.n % 2:
-                message = "n is odd"
-                raise ValueError(message)
+                raise error
 
     wanted = named_type("Even", {"Even": Even})
     with pytest.raises(UnfitError, match="n is odd"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from g4f_magic.display.card import CellCard, LineCard, follow
+from g4f_magic.display.card import CellCard, LineCard, watch
 from g4f_magic.display.document import document
 from g4f_magic.display.footer import small
 from g4f_magic.messages import Answer, ToolCall, Usage, Waiting
@@ -217,7 +217,9 @@ def test_the_first_text_is_drawn_at_once_and_a_wait_is_said() -> None:
     waiting = Answer(waiting=Waiting("busy", 3.0), state="streaming")
     begun = Answer(text="first", first_token_s=0.1, state="streaming")
     card = CellCard(screen)  # type: ignore[arg-type]  # the two methods that it uses
-    follow(Scripted(waiting, begun, Answer(text="first and last")), card, Never())
+    scripted = Scripted(waiting, begun, Answer(text="first and last"))
+    watch(scripted, card, Never())
+    card.close(scripted.answer)
     assert "busy; again in 3.0 s" in screen.sent[0]
     assert "first" in screen.sent[1]
     assert "first and last" in screen.text

@@ -21,6 +21,7 @@ from support.kernel import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from support.byteserver import ByteServer
     from support.cell_run import CellRun
@@ -43,6 +44,10 @@ class Owl(BaseModel):
 
 badger = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 """
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
 FITS, MISFIT = '{"name": "Reynard", "age": 7}', '{"name": "Reynard", "age": "seven"}'
 
 
@@ -154,7 +159,8 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(
     assert run.error is None
     assert chat.value("answer.parsed.age") == 7
     misfit = 'age must be of type integer, not "seven"'
-    assert f"does not fit Fox, so it is asked for once more: {misfit}" in run.text
+    told = f"This does not fit Fox, so it is asked for once more: {misfit}"
+    assert told in "".join(m.content.get("text", "") for m in run.messages if m.kind == "stream")
     assert chat.value("(answer.usage.tokens_in, answer.usage.tokens_out)") == (20, 10)
     first, second = sent(server)
     assert second["response_format"] == first["response_format"]
@@ -163,6 +169,62 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(
         {"role": "assistant", "content": MISFIT},
     ]
     assert misfit in second["messages"][2]["content"]
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+@pytest.mark.parametrize("is_whole_cell", [True, False])
+def test_only_the_answer_that_fits_stays(
+    chat: Kernel, byte_server: Callable[..., ByteServer], form: str, *, is_whole_cell: bool
+) -> None:
+    """Two answers below each other leave it to the reader to find out which one counts."""
+    server = byte_server(Service(MISFIT, FITS))
+    line = f"--new -p {server.url}/v1 -m m --schema Fox -f {form}"
+    run = chat.run(f"%%chat {line}\nA fox" if is_whole_cell else f"x = 1\n%chat {line} A fox")
+    assert run.error is None
+    shown = [output["data"] for output in run.outputs if "data" in output]
+    assert len(shown) == (2 if form == "json" else 1)
+    assert "seven" not in json.dumps(shown)
+    assert "20 in, 10 out · asked twice: the first answer did not fit" in run.markdown
+    assert is_whole_cell is not bool(run.text)
+
+
+MUTE = """
+from g4f_magic.messages import Sent
+from g4f_magic.providers import OpenaiTemplate
+
+class Mute(OpenaiTemplate):
+    name, api_base, default_model = "mute", "{url}/v1", "m"
+
+    @classmethod
+    async def create_async_generator(cls, *args, **params):
+        async for event in super().create_async_generator(*args, **params):
+            if not isinstance(event, Sent):
+                yield event
+"""
+
+
+def test_a_repair_shows_the_pictures_of_the_prompt_again(
+    chat: Kernel, byte_server: Callable[..., ByteServer], tmp_path: Path
+) -> None:
+    """A provider of somebody else need not tell what it sent; the model must still see it."""
+    server = byte_server(Service("Hello.", MISFIT, FITS))
+    info = tmp_path / "mute-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mute\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[g4f_magic.providers]\nmute = mute:Mute\n")
+    (tmp_path / "mute.py").write_text(MUTE.replace("{url}", server.url))
+    chat.run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from g4f_magic.providers.plugins import plugins; plugins.cache_clear()\n"
+        f"fox = __import__('base64').b64decode({PIXEL!r})"
+    )
+    assert chat.run("%chat -p mute --new Hi").error is None
+    run = chat.run("%chat -p mute --schema Fox Name {{ fox }}")
+    assert run.error is None
+    _, first, second = sent(server)
+    assert len(first["messages"]) == 3
+    assert first["messages"][2]["content"][1]["type"] == "image_url"
+    assert second["messages"][:3] == first["messages"]
 
 
 def test_the_conversation_goes_on_with_the_one_that_fits(
@@ -201,6 +263,8 @@ def test_an_error_of_the_second_request_is_told(
     run = ask(chat, byte_server(lambda exchange: exchange.send(replies.pop(0))))
     assert run.error is not None
     assert "out of order" in run.error.evalue
+    assert "seven" in run.markdown
+    assert chat.value("answer.text") == MISFIT
 
 
 def test_a_cached_answer_is_an_object_too(

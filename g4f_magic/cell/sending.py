@@ -91,18 +91,22 @@ class Sender:
         return rounds, [keeping.finish] if keeping else []
 
     def send_again(
-        self, answer: Answer, prompt: str, options: argparse.Namespace, misfit: str
+        self, answer: Answer, turn: Turn, options: argparse.Namespace, misfit: str
     ) -> Call:
         """Ask once more where an answer does not have the type that was asked for."""
         from ..call import start_call
-        from ..types.structured import once_more
+        from ..types.structured import ASKED_TWICE, once_more
 
         target = self.target(options)
         params = {**target.params(), **way_options(options), **request_fields(options)}
         if "response_format" in answer.request:  # in the form that the service takes
             params["response_format"] = answer.request["response_format"]
-        messages = once_more(answer, prompt, options.answer_type, misfit)
-        return start_call(target.provider, target.model, messages, **params)
+        # Not all providers tell what they have sent.
+        sent = answer.request.get("messages") or self._messages(turn, options)[0]
+        messages = once_more(sent, answer, options.answer_type, misfit)
+        call = start_call(target.provider, target.model, messages, **params)
+        call.note(*notes(turn.parts), ASKED_TWICE)
+        return call
 
     def send_all(
         self, turn: Turn, options: argparse.Namespace

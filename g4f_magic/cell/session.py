@@ -153,7 +153,7 @@ class Session:
         self, turn: Turn, options: argparse.Namespace, stop: Interrupts
     ) -> tuple[Answer, BaseException | None]:
         """Send the turn and draw its answer; return it, and the error that ended it."""
-        from ..display.card import follow
+        from ..display.card import watch
 
         card = self._screen.card(turn, options, stop)
         call: Call | Rounds
@@ -162,30 +162,46 @@ class Session:
             answer = self._call_tools(call, card, options, stop)
         else:
             call, ends = self._sender.send(turn, options)
-            answer = follow(call, card, stop)
+            watch(call, card, stop)
+            answer = call.answer
+        failure = call.failure
+        cards = [] if options.tools else [card]  # that are still to be closed
+        if options.answer_type is not None and failure is None and not stop.arrived:
+            answer, failure = self._fitted(answer, cards, turn, options, stop)
+        for one in cards:
+            one.close(answer)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
-        failure = call.failure
-        if options.answer_type is not None and failure is None and not stop.arrived:
-            answer, failure = self._fitted(answer, turn, options, stop)
         for end in ends:
             end(answer, failure)
         return answer, failure
 
     def _fitted(
-        self, answer: Answer, turn: Turn, options: argparse.Namespace, stop: Interrupts
+        self,
+        answer: Answer,
+        cards: list[Card],
+        turn: Turn,
+        options: argparse.Namespace,
+        stop: Interrupts,
     ) -> tuple[Answer, BaseException | None]:
-        """Return the answer with the object it stands for, or another one that is asked for."""
-        from ..display.card import follow
+        """Return the answer with the object it stands for, or another one that is asked for.
+
+        The card that shows that one takes the place of the first in ``cards``.
+        """
+        from ..display.card import watch
         from ..types.structured import fitted
 
         def ask_again(misfit: str) -> tuple[Answer, BaseException | None]:
+            # What functions have printed below a card is not to be cleared away with it.
+            below = None if cards else self._screen.card(turn, options, stop, is_first=False)
+            card = below or cards.pop().again(answer)
+            cards.append(card)
             if not options.quiet:
                 told = f"This does not fit {options.schema}, so it is asked for once more: {misfit}"
                 print(told)  # noqa: T201  # below the answer that it is about
-            call = self._sender.send_again(answer, turn.prompt, options, misfit)
-            card = self._screen.card(turn, options, stop, is_first=False)
-            return follow(call, card, stop), call.failure
+            call = self._sender.send_again(answer, turn, options, misfit)
+            watch(call, card, stop)
+            return call.answer, call.failure
 
         return fitted(answer, options.answer_type, ask_again)
 

@@ -8,17 +8,15 @@ whole text, and keep the page at 59 frames a second (docs/decisions.md).
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from . import footer
-from .document import ending, is_empty_failure, printable
-from .images import image_outputs
+from .document import is_empty_failure
 from .markdown import close_open_fence, finished_length, split_open_block
-from .pieces import folded_reasoning, open_reasoning, plain_call, shown_text, text_with_calls
-from .views import publish_as, remark
+from .pieces import folded_reasoning, open_reasoning, shown_text, text_with_calls
+from .views import publish_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +59,10 @@ class Card(Protocol):
         """Show the answer as it stays."""
         ...
 
+    def again(self, answer: Answer) -> Card:
+        """Return what shows another answer in place of this one, which does not stay."""
+        ...
+
 
 class Growing(Protocol):
     """An answer under way, as a card needs it."""
@@ -98,14 +100,6 @@ class Bar(Protocol):
     def close(self) -> None:
         """Take it away."""
         ...
-
-
-def follow(call: Growing, card: Card, stop: Stopping) -> Answer:
-    """Draw an answer until it ends or is stopped; return what it came to."""
-    watch(call, card, stop)
-    answer = call.answer
-    card.close(answer)
-    return answer
 
 
 def watch(call: Growing, card: Card, stop: Stopping) -> None:
@@ -167,7 +161,7 @@ class CellCard:
     An output is left for good where a block ends that was not shown before, so that
     what is on the screen never moves into another output. ``open_bar`` gives the bar
     with a Stop button, or None where no click arrives; ``form`` is what the answer has
-    in the end.
+    in the end. One that ``takes_over`` leaves nothing of what the cell shows before.
     """
 
     def __init__(
@@ -175,9 +169,12 @@ class CellCard:
         publisher: DisplayPublisher,
         open_bar: Callable[[str], Bar | None] = lambda _: None,
         form: str = "markdown",
+        *,
+        takes_over: bool = False,
     ) -> None:
         self._publisher = publisher
         self._form = form
+        self._takes_over = takes_over
         self._open_bar = open_bar
         self._bar: Bar | None = None
         self._head = ""  # what stands above the text in the first output
@@ -207,12 +204,18 @@ class CellCard:
 
     def close(self, answer: Answer) -> None:
         """Put one document in place of all that was drawn."""
-        if self._has_begun:
+        if self._has_begun or self._takes_over:
             self._publisher.clear_output(wait=True)
         if not is_empty_failure(answer):
             publish_as(self._form, self._publisher, answer)
         if self._bar is not None:
             self._bar.close()  # only now, or its row would go before the document is there
+
+    def again(self, _: Answer) -> CellCard:
+        """Return a card that leaves this one standing until its own answer is whole."""
+        if self._bar is not None:
+            self._bar.close()
+        return CellCard(self._publisher, self._open_bar, self._form, takes_over=True)
 
     def _show_who(self, header: str) -> None:
         """Say in the bar who answers, or above the text as long as it can be changed there."""
@@ -301,59 +304,9 @@ class LineCard:
         if self._id or not is_empty_failure(answer):
             publish_as(self._form, self._publisher, answer, self._id)
 
-
-class TerminalCard:
-    """Writes the text as it comes, for a terminal."""
-
-    def __init__(self, form: str = "markdown") -> None:
-        self._form = form
-        self._written = 0
-        self._told_calls = 0
-        self._ended = 0  # how much was written when a line was last ended
-
-    def backlog(self, answer: Answer) -> int:
-        """Return the size of what is not written yet."""
-        return len(answer.text) - self._written
-
-    def draw(self, answer: Answer) -> None:
-        """Write what is new."""
-        if answer.text:
-            sys.stdout.write(printable(answer.text[self._written :]))
-            self._written = len(answer.text)
-        elif answer.waiting is not None:
-            sys.stdout.write(f"{printable(footer.status(answer))}\n")
-        self._tell_calls(answer)
-        if answer.activity:
-            self._end_line()
-        sys.stdout.flush()
-
-    def close(self, answer: Answer) -> None:
-        """Write the rest and the figures."""
-        if not is_empty_failure(answer):
-            sys.stdout.write(printable(answer.text[self._written :]))
-            self._written = len(answer.text)
-            self._tell_calls(answer)
-            pictures = (bundle["text/plain"] for bundle, _ in image_outputs(answer))
-            ends = (remark(self._form, answer, "the next input"), ending(answer))
-            said = "\n\n".join([*pictures, "\n".join(filter(None, ends))])
-            gap = "\n\n" if self._written else ""
-            sys.stdout.write(f"{gap}{printable(said)}\n")
-            sys.stdout.flush()
-
-    def _tell_calls(self, answer: Answer) -> None:
-        """Write what became of each call, once that is known; text that follows comes later."""
-        for call in answer.tool_calls[self._told_calls :]:
-            if not call.outcome:
-                return
-            self._end_line()
-            sys.stdout.write(f"{printable(plain_call(call))}\n")
-            self._told_calls += 1
-
-    def _end_line(self) -> None:
-        """Let what a function prints, or a question, begin on a line of its own."""
-        if self._written > self._ended:
-            sys.stdout.write("\n")
-            self._ended = self._written
+    def again(self, _: Answer) -> LineCard:
+        """Return itself, as the output is sent anew each time."""
+        return self
 
 
 class QuietCard:
@@ -370,6 +323,10 @@ class QuietCard:
     def close(self, answer: Answer) -> None:
         """Show nothing."""
 
+    def again(self, _: Answer) -> QuietCard:
+        """Return itself."""
+        return self
+
 
 def open_card(
     shell: InteractiveShell,
@@ -380,6 +337,8 @@ def open_card(
 ) -> Card:
     """Return the card for where the cell runs; ``may_clear`` if it has no other output."""
     if not hasattr(shell, "kernel"):
+        from .terminal import TerminalCard
+
         return TerminalCard(form)
     publisher = shell.display_pub
     return CellCard(publisher, open_bar, form) if may_clear else LineCard(publisher, form)

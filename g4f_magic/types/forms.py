@@ -334,7 +334,7 @@ def _tried(form: Form, value: Any, where: str, *, is_strict: bool) -> Any:
 def _made(make: Callable[[Any], Any], value: Any, where: str) -> Any:
     try:
         return make(value)
-    except (TypeError, ValueError) as error:  # of classes of the notebook
+    except Exception as error:  # classes of the notebook raise what they like
         raise UnfitError(*lines_of(error, where)) from error
 
 

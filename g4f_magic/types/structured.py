@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _IN_WORDS = (
     "Answer with JSON alone, without a fence or a word around it, that fits this JSON schema:"
 )
+ASKED_TWICE = "asked twice: the first answer did not fit"
 _REFUSED = Remark("asked in words: the service takes no schema")
 _NAMES_OF_IT = ("response_format", "json_schema")
 _OF_THE_REQUEST = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -70,9 +71,10 @@ def in_words(messages: Sequence[Message], wanted: AnswerType) -> list[Message]:
     return [system, *messages[has_system:]]
 
 
-def once_more(answer: Answer, prompt: str, wanted: AnswerType, misfit: str) -> list[Message]:
+def once_more(
+    sent: Sequence[Message], answer: Answer, wanted: AnswerType, misfit: str
+) -> list[Message]:
     """Return the messages that ask for a better answer than one that does not fit."""
-    sent: list[Message] = answer.request.get("messages") or [{"role": "user", "content": prompt}]
     schema = json.dumps(wanted.schema, ensure_ascii=False)
     asked = f"That does not fit: {misfit}.\n\n{_IN_WORDS}\n\n{schema}"
     reply: Message = {"role": "assistant", "content": answer.text}
@@ -87,12 +89,15 @@ def fitted(
     """Return an answer with the object that it stands for in ``parsed``, and no error.
 
     Where it does not fit, ``ask_again`` is told why and gives another answer, and the error that
-    ended it. If that one does not fit either, it is returned with the error that says so.
+    ended it. If that one does not fit either, it is returned with the error that says so; where
+    nothing of it arrives, the text of the first one stays.
     """
     try:
         return replace(answer, parsed=wanted.read(answer.text)), None
     except UnfitError as error:
         second, failure = ask_again(str(error))
+    if not second.text and second.state in {"failed", "interrupted"}:
+        return replace(answer, state=second.state), failure
     second = replace(second, usage=usage_of_both(answer.usage, second.usage))
     if failure is not None or second.state == "interrupted":
         return second, failure

@@ -50,7 +50,7 @@ def lines_of(error: Exception, where: str) -> Iterator[str]:
     """Return what a check of a class has against a value; pydantic lists it."""
     listed = getattr(error, "errors", None)
     if not callable(listed):
-        yield f"{where or 'the value'}: {error}"
+        yield f"{where or 'the value'}: {str(error) or type(error).__name__}"
         return
     for one in listed():
         place = where
