@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PACKAGE = "g4f_magic"
 LONGEST_MODULE_LINES = 400
 LONGEST_FUNCTION_LINES = 50
+MOST_METHODS = 15
 
 # From the bottom up. A module may import those of its own line and of the lines above it here;
 # "x.*" is the package x with all that is in it.
@@ -199,6 +200,22 @@ def too_long(tree: Tree) -> list[str]:
     return found
 
 
+def too_many_methods(tree: Tree) -> list[str]:
+    """Tell each class above its limit; what Python and IPython call (``x_``) is not counted."""
+    found = []
+    for module, source in tree.sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            methods = [
+                one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+            ]
+            own = [one.name for one in methods if not one.name.endswith("_")]
+            if len(own) > MOST_METHODS:
+                found.append(f"{module}.{node.name} has {len(own)} methods")
+    return found
+
+
 def _lines_without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     has_docstring = ast.get_docstring(node, clean=False) is not None
     return _lines(node) - (_lines(node.body[0]) if has_docstring else 0)
@@ -247,6 +264,11 @@ def test_each_foreign_library_has_one_door(tree: Tree) -> None:
 def test_nothing_grows_too_large(tree: Tree) -> None:
     """A module of 400 lines or a function of 50 has found a second purpose."""
     assert too_long(tree) == []
+
+
+def test_no_class_does_too_much(tree: Tree) -> None:
+    """A class of more than fifteen methods is two that share their fields."""
+    assert too_many_methods(tree) == []
 
 
 def made(**sources: str) -> Tree:
@@ -350,6 +372,13 @@ def test_length_is_counted_without_the_docstring() -> None:
         store="class C:\n async def g(self):\n" + step * 50 + "\n" * 349,
     )
     assert too_long(tree) == ["store has 401 lines", "store.g has 51 lines"]
+
+
+def test_methods_are_counted() -> None:
+    """Guards against a check that never fails."""
+    methods = "".join(f"    def m{number}(self): ...\n" for number in range(16))
+    source = f"class C:\n    def __init__(self): ...\n{methods}"
+    assert too_many_methods(made(store=source)) == ["store.C has 16 methods"]
 
 
 def newly_loaded(before: str, statement: str, folder: Path) -> set[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..portal import Interrupts
 from ..prompts.conversation import Turn
 from ..settings.settings import Settings
+from .asking import Asker
 from .front_end import FrontEnd
 from .next_cell import NextCell
 from .notebooks import Notebooks
@@ -19,17 +19,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..call import Call
     from ..compare import Comparison
-    from ..display.card import Card
-    from ..display.compare import View
     from ..display.listing import Displayed
     from ..display.models import ModelList
     from ..display.picker import Picker
-    from ..messages import Answer, Compared
+    from ..messages import Answer
     from ..parts import Part
-    from ..store.chats import Chats, Keeping
-    from ..tools.rounds import Rounds
+    from ..store.chats import Chats
 
 
 class Stopped(KeyboardInterrupt):
@@ -53,6 +49,7 @@ class Session:
         self.next_cell = NextCell(shell)
         self.notebooks = Notebooks(self.front_end)
         self._sender = Sender(self.settings, configured, self.notebooks)
+        self._asker = Asker(self._sender, self._screen)
         self._latest: Answer | None = None
 
     @property
@@ -69,7 +66,7 @@ class Session:
         """
         with Interrupts() as stop:
             turn = self._turn(prompt, options, parts)
-            answer, failure = self._converse(turn, options, stop)
+            answer, failure = self._asker.ask(turn, options, stop)
         if options.format == "code" and failure is None and not stop.arrived:
             self.next_cell.take(answer, self.front_end.cell())
         self._latest = answer
@@ -88,7 +85,7 @@ class Session:
         """
         with Interrupts() as stop:
             turn = self._turn(prompt, options, parts)
-            comparison, failure = self._converse_with_all(turn, options, stop)
+            comparison, failure = self._asker.ask_all(turn, options, stop, self._choose)
         self._latest = comparison.kept
         self._tell_news()
         if stop.arrived:
@@ -149,110 +146,8 @@ class Session:
         cell = self.front_end.cell()
         return Turn(prompt, self._system(options), options.new, cell, parts=tuple(parts))
 
-    def _converse(
-        self, turn: Turn, options: argparse.Namespace, stop: Interrupts
-    ) -> tuple[Answer, BaseException | None]:
-        """Send the turn and draw its answer; return it, and the error that ended it."""
-        from ..display.card import watch
-
-        card = self._screen.card(turn, options, stop)
-        call: Call | Rounds
-        if options.tools:
-            call, ends = self._sender.send_rounds(turn, options)
-            answer = self._call_tools(call, card, options, stop)
-        else:
-            call, ends = self._sender.send(turn, options)
-            watch(call, card, stop)
-            answer = call.answer
-        failure = call.failure
-        cards = [] if options.tools else [card]  # that are still to be closed
-        if options.answer_type is not None and failure is None and not stop.arrived:
-            answer, failure = self._fitted(answer, cards, turn, options, stop)
-        for one in cards:
-            one.close(answer)
-        if turn.cell is not None and not options.quiet:
-            self._screen.probe()  # if the kernel was not idle before this answer
-        for end in ends:
-            end(answer, failure)
-        return answer, failure
-
-    def _fitted(
-        self,
-        answer: Answer,
-        cards: list[Card],
-        turn: Turn,
-        options: argparse.Namespace,
-        stop: Interrupts,
-    ) -> tuple[Answer, BaseException | None]:
-        """Return the answer with the object it stands for, or another one that is asked for.
-
-        The card that shows that one takes the place of the first in ``cards``.
-        """
-        from ..display.card import watch
-        from ..types.structured import fitted
-
-        def ask_again(misfit: str) -> tuple[Answer, BaseException | None]:
-            # What functions have printed below a card is not to be cleared away with it.
-            below = None if cards else self._screen.card(turn, options, stop, is_first=False)
-            card = below or cards.pop().again(answer)
-            cards.append(card)
-            if not options.quiet:
-                told = f"This does not fit {options.schema}, so it is asked for once more: {misfit}"
-                print(told)  # noqa: T201  # below the answer that it is about
-            call = self._sender.send_again(answer, turn, options, misfit)
-            watch(call, card, stop)
-            return call.answer, call.failure
-
-        return fitted(answer, options.answer_type, ask_again)
-
-    def _call_tools(
-        self, rounds: Rounds, card: Card, options: argparse.Namespace, stop: Interrupts
-    ) -> Answer:
-        """Draw the rounds, and let the model call functions of the notebook between them."""
-        from ..tools.calling import Caller
-
-        aside = self._screen.aside(options)
-        run_alone, is_asking = self._screen.run_alone, options.confirm_tools
-        caller = Caller(options.tools, stop, aside.hold, run_alone, is_asking=is_asking)
-        try:
-            return rounds.converse(caller, card, stop)
-        finally:
-            aside.show()
-
-    def _converse_with_all(
-        self, turn: Turn, options: argparse.Namespace, stop: Interrupts
-    ) -> tuple[Comparison, BaseException | None]:
-        """Send the turn to all models, draw and keep their answers; return what they came to."""
-        from ..compare import Comparison
-        from ..display.compare import execution, follow_all
-        from ..models.listing_cache import ListingCache, default_path
-
-        calls, ends, keeping = self._sender.send_all(turn, options)
-        view = self._screen.columns(turn, calls, options, stop)
-        compared = follow_all(calls, view, stop, ListingCache(default_path()).prices)
-        failures = [call.failure for call in calls.values()]
-        for one, end, failure in zip(compared, ends, failures, strict=True):
-            end(one.answer, failure)
-        failure = None if None in failures else failures[0]
-        if keeping is None:
-            return Comparison(compared, drawn_in=execution()), failure
-        on_keep = partial(self._keep, keeping, view, compared)
-        comparison = Comparison(compared, on_keep=on_keep, drawn_in=execution())
-        keeping.finish(comparison.kept or compared[0].answer, failure, compared)
-        if turn.cell is not None and not options.quiet:
-            self._screen.probe()
-            self._screen.offer(comparison, comparison.keep)
-        return comparison, failure
-
-    def _keep(
-        self, keeping: Keeping, view: View, compared: tuple[Compared, ...], answer: Answer
-    ) -> None:
-        """Go on with one of the answers that were compared, and show that."""
-        label = next(one.label for one in compared if one.answer is answer)
-        keeping.go_on_with(answer)
+    def _choose(self, answer: Answer) -> None:
         self._latest = answer
-        view.keep(compared, label)
-        self._screen.press(label)
 
     def _system(self, options: argparse.Namespace) -> str | None:
         """Return the system prompt of a cell, which may be named instead of written."""
