@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,17 @@ def said(server: ByteServer) -> list[tuple[str, str]]:
 
 
 def rows(home: Path) -> list[tuple[Any, ...]]:
-    """Prompt, text and state of the turns on disk."""
+    """Prompt, text and state of the turns on disk, once the last has been written."""
+    end = time.monotonic() + 10
     with closing(sqlite3.connect(home / "chats.db")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return database.execute(
-            "SELECT prompt, text, state FROM turns JOIN answers ON answers.id = turns.answer"
-            " ORDER BY position"
-        ).fetchall()
+        while True:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            found = database.execute(
+                "SELECT prompt, text, state FROM turns JOIN answers ON answers.id = turns.answer"
+                " ORDER BY position"
+            ).fetchall()
+            if time.monotonic() > end or all(state != "streaming" for _, _, state in found):
+                return found
 
 
 def restart(kernel: Kernel) -> None:
