@@ -11,6 +11,7 @@ from hypothesis import settings
 from support.api_schema import check_request, path_of
 from support.byteserver import ByteServer
 from support.environment import is_foreign
+from support.faults import Fault
 from support.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def shared_kernel() -> Iterator[Kernel]:
     """A kernel process for the tests of one module; they see each other's names."""
     with Kernel() as shared:
         yield shared
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
+    """The row of docs/faults.md that the test is, which must compare it with a cell."""
+    marker = request.node.get_closest_marker("fault")
+    row = Fault(*marker.args, **marker.kwargs)
+    yield row
+    assert row.is_compared
 
 
 @pytest.fixture(scope="module")
