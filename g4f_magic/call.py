@@ -215,9 +215,9 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001  # handed over to the thread that waits
             state = "failed"
-            self.failure = error
-            if isinstance(error, ProviderError):
-                error.partial = error.partial or draft.answer().text
+            self.failure = failure = portal.explained(error)
+            if isinstance(failure, ProviderError):
+                failure.partial = failure.partial or draft.answer().text
         finally:
             draft.end(state)
             self.finished.set()

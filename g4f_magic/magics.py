@@ -177,6 +177,9 @@ class ChatMagics(Magics):
         try:
             options = parsed(ChatMagics.g4f_chats.parser, arguments, "%g4f_chats?")
             return run(words, options, self._session.chats, takes_value(ChatMagics.chat.parser))
+        except KeyboardInterrupt:
+            message = "Stopped; %g4f_chats shows what there is."
+            raise Stopped(message) from None
         except G4FError as error:
             raise self._without_stack(error) from error.__cause__
 

@@ -7,6 +7,7 @@ the whole process (making one costs about 0.1 s).
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import math
 import os
@@ -178,6 +179,16 @@ def tls_error(error: Exception) -> ssl.SSLError | None:
     for _ in range(2):  # httpcore's error, then the reason; further down is not about this
         cause = cause and (cause.__cause__ or cause.__context__)
     return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
+
+
+def unreachable(error: Exception) -> tuple[str, str]:
+    """Return why there is no connection and a hint, also where the trouble is at this end."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
+            return os.strerror(cause.errno), "close some in this kernel, or restart it"
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__, "is it running, and the address right?"
 
 
 def _is_exempt(url: httpx.URL, name: str) -> bool:

@@ -13,6 +13,8 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .errors import NetworkError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
@@ -62,6 +64,14 @@ def refuse_on_the_loop() -> None:
     if threading.current_thread().name == _thread_name():
         message = "blocking call on the background loop; await the async form instead"
         raise RuntimeError(message)
+
+
+def explained(error: Exception) -> Exception:
+    """Return the error, or ours where the system has started no thread for the work."""
+    if not (isinstance(error, RuntimeError) and "start new thread" in str(error)):
+        return error
+    hint = "the system allows this kernel no more: restart it, or end other programs"
+    return NetworkError(f"nothing can be sent: {error}", hint=hint)
 
 
 class Interrupts:
@@ -184,7 +194,10 @@ def _new_loop() -> asyncio.AbstractEventLoop:
             ready.set_exception(error)
 
     thread = threading.Thread(target=run, daemon=True, name=_thread_name())
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise explained(error) from error
     loop, stopped = ready.result()
     atexit.register(_stop, loop, stopped, thread, os.getpid())
     return loop

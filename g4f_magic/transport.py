@@ -27,6 +27,7 @@ from .pool import (
     pin,
     proxy_for,
     tls_error,
+    unreachable,
     warm_up,
     without_login,
 )
@@ -360,8 +361,8 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
         message = f"{name} sent nothing for {request.timeout_s:g} s"
         hint = "--timeout S waits longer"
     elif isinstance(error, httpx.ConnectError):
+        why, hint = unreachable(error)
         message = f"{name} cannot be reached at {host}: {why}"
-        hint = "is it running, and the address right?"
     elif isinstance(error, httpx.DecodingError):
         message = f"{name} sent something that cannot be decompressed"
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
@@ -11,7 +14,6 @@ from .reading import Source, decoded, whole
 from .transcript import readable, shown
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from ..prompts.conversation import Conversation
@@ -77,8 +79,7 @@ def save(
     target = Path(path).expanduser()
     data = exported(conversation, kind_of(target))
     try:
-        with target.open("wb" if may_replace else "xb") as file:
-            file.write(data)
+        _write(target, data, may_replace=may_replace)
     except FileExistsError:
         message = f"{str(target)!r} is there already"
         raise UsageError(message, hint="choose another name, or replace it with --force") from None
@@ -102,3 +103,24 @@ def load(path: str | os.PathLike[str], chat_options: Mapping[str, bool]) -> Conv
         message = f"{str(target)!r} has {size_mib:.0f} MiB; at most {_LARGEST_MIB} are read"
         raise UsageError(message)
     return imported(data, target.name, chat_options)
+
+
+def _write(target: Path, data: bytes, *, may_replace: bool) -> None:
+    """Write all or nothing: what was there stays as it was until the new file is whole."""
+    was_there = target.exists()
+    with target.open("ab" if may_replace else "xb") as file:
+        if not target.is_file():  # a pipe, a device
+            file.write(data)
+            return
+    place = Path(os.path.realpath(target))
+    handle, name = tempfile.mkstemp(prefix=f"{place.name}-", dir=place.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        shutil.copymode(place, name)
+        Path(name).replace(place)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        if not was_there:
+            place.unlink(missing_ok=True)
+        raise

@@ -142,6 +142,7 @@ class Database:
         db = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         try:
             db.row_factory = sqlite3.Row
+            db.text_factory = _readable
             db.execute("PRAGMA foreign_keys = ON")
             # A turn survives the end of this process at once, a power cut within a moment.
             db.execute("PRAGMA synchronous = NORMAL")
@@ -151,6 +152,11 @@ class Database:
             db.close()
             raise
         return db
+
+
+def _readable(text: bytes) -> str:
+    """Return a text; one character that a failing disk has spoilt must not cost all turns."""
+    return text.decode(errors="replace")
 
 
 def _make_private(path: Path) -> None:

@@ -134,11 +134,15 @@ class Keeper:
         writer = self._writer()
         writer.put(lambda: writer.answer(action, future))
         try:
+            if not writer.has_thread:
+                message = f"{str(self._path)!r} cannot be used: no thread can be started"
+                raise StoreError(message)
             return future.result(within_s)
         except FutureTimeoutError:
-            future.cancel()
             message = f"{str(self._path)!r} is busy: nothing came back within {within_s:g} s"
             raise StoreError(message) from None
+        finally:
+            future.cancel()  # which, if it has not begun, is not wanted any more
 
     def news(self) -> list[str]:
         """Return the lines about the disk that nobody has asked for yet; each comes only once."""
@@ -164,7 +168,6 @@ class Keeper:
         if pid not in self._writers:
             fresh = _Writer(Store(self._path, busy_s=self._busy_s), self._news)
             if self._writers.setdefault(pid, fresh) is fresh:  # no lock, which a fork could inherit
-                fresh.start()
                 atexit.register(self.close)
         return self._writers[pid]
 
@@ -180,16 +183,22 @@ class _Writer:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._unsaved: list[Kept] = []
         self._retry_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="g4f_magic-keeper", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
 
-    def start(self) -> None:
-        self._thread.start()
+    @property
+    def has_thread(self) -> bool:
+        return self._thread is not None
 
     def put(self, job: Callable[[], None]) -> None:
+        """Have a job done: at once, or where the system has no thread left, with a later one."""
         self._jobs.put(job)
+        with self._starting:
+            if self._thread is None:
+                self._start()
 
     def wake(self) -> None:
-        self._jobs.put(lambda: None)
+        self.put(lambda: None)
 
     def flush(self, within_s: float) -> bool:
         done = threading.Event()
@@ -199,13 +208,13 @@ class _Writer:
             self._save()
             done.set()
 
-        self._jobs.put(save_now)
-        return done.wait(within_s) and not self.is_failing
+        self.put(save_now)
+        return done.wait(within_s if self.has_thread else 0) and not self.is_failing
 
     def end(self, within_s: float) -> None:
         is_saved = self.flush(within_s)
         self._jobs.put(None)
-        if is_saved:  # else it may wait for the disk for long
+        if is_saved and self._thread is not None:  # else it may wait for the disk for long
             self._thread.join(within_s)
 
     def take(self, kept: Kept) -> None:
@@ -218,6 +227,16 @@ class _Writer:
             future.set_result(self._attempt(action))
         except Exception as error:  # noqa: BLE001  # handed over to the one who waits
             future.set_exception(error)
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="g4f_magic-keeper", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self.is_failing = True
+            self._say(f"Nothing can be kept: {error}. The conversation goes on in memory.")
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         while True:

@@ -226,7 +226,11 @@ def _json(value: Any) -> str | None:
 
 
 def _value(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+    """Return what JSON says; None for none, and for what a failing disk has made of it."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None
 
 
 def _without_secrets(value: Any) -> Any:
