@@ -179,10 +179,10 @@ class Kernel:
         """Sends SIGINT, as the ■ of a front end does."""
         self.manager.interrupt_kernel()
 
-    def restart(self) -> None:
-        """Kills the process and starts a new one in the same folder."""
+    def restart(self, *, now: bool = True) -> None:
+        """Kills the process, or asks it to go, and starts a new one in the same folder."""
         self._disconnect()
-        self.manager.restart_kernel(now=True)
+        self.manager.restart_kernel(now=now)
         self._connect()
 
     def read_until(self, predicate: Callable[[], object], timeout: float) -> None:

@@ -49,8 +49,13 @@ class Notebook:
         self.database = self.home / "chats.db"
         self._start_server = start_server
         self._cells = 0
-        names = {"G4F_HOME": str(self.home), "JPY_SESSION_NAME": str(folder / "n.ipynb")}
-        self.run(f"__import__('os').environ.update({names!r})\n%reload_ext g4f_magic")
+        self._names = {"G4F_HOME": str(self.home), "JPY_SESSION_NAME": str(folder / "n.ipynb")}
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Close what the notebook has open, and begin again, in another process if there is one."""
+        code = f"__import__('os').environ.update({self._names!r})\n%reload_ext g4f_magic"
+        assert self.run(code).error is None
 
     def run(self, code: str) -> CellRun:
         """Run a new cell to its end."""
