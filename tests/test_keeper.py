@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -180,6 +181,29 @@ def test_a_call_that_takes_too_long_is_an_error_and_not_made_later(
     assert patient.flush(30)
     assert [prompt for prompt, _, _ in on_disk(path)] == ["before"]
     patient.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no alarm here")
+def test_what_was_interrupted_before_it_began_is_not_done(keeper: Keeper) -> None:
+    """`%g4f_chats delete` that somebody stopped must not delete a moment later."""
+
+    def ring(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    done, is_free = threading.Event(), threading.Event()
+    working = threading.Thread(target=keeper.call, args=[lambda _: is_free.wait()])
+    working.start()
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            keeper.call(lambda _: done.set())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        is_free.set()
+        working.join()
+    assert keeper.flush()
+    assert not done.is_set()
 
 
 def test_a_full_disk_stops_no_answer(path: Path, keeper: Keeper) -> None:

@@ -111,6 +111,7 @@ class Keeping:
         self._turn = turn
         self._name = name
         self._kept: Kept | None = None
+        self._end: tuple[Answer, str, tuple[Compared, ...]] | None = None
         self._beginning = threading.Lock()
 
     @property
@@ -132,14 +133,17 @@ class Keeping:
     def _begin(self, snapshot: Callable[[], tuple[Answer, tuple[Compared, ...]]]) -> None:
         self._kept = self._chats.begin(self._turn, self._name)
         self._kept.follow(snapshot)
+        if self._end is not None:  # somebody stopped it while the disk was waited for
+            self._kept.finish(*self._end)
 
     def finish(
         self, answer: Answer, failure: BaseException | None, compared: tuple[Compared, ...] = ()
     ) -> None:
         """Keep the answer, or all that are compared, and the line of the error that ended it."""
         self._turn.answer, self._turn.compared = answer, compared
+        self._end = answer, str(failure or ""), compared
         if self._kept is not None:
-            self._kept.finish(answer, str(failure or ""), compared)
+            self._kept.finish(*self._end)
 
     def go_on_with(self, answer: Answer) -> None:
         """Let the conversation go on with another one of the answers that are compared."""

@@ -62,6 +62,11 @@ class Notebook:
         self._cells += 1
         return self.kernel.run(code, f"cell {self._cells}")
 
+    def start(self, code: str) -> RunningCell:
+        """Send a new cell, and do not wait for its end."""
+        self._cells += 1
+        return self.kernel.start(code, f"cell {self._cells}", may_abort=False)
+
     def asking(self, script: Script, prompt: str = "question", options: str = "") -> str:
         """The code of a cell that asks a scripted service."""
         url = self._start_server(script).url
@@ -75,9 +80,7 @@ class Notebook:
 
     def begin(self, script: Script, prompt: str = "question", options: str = "") -> RunningCell:
         """Ask a service in a new cell, and do not wait for the answer."""
-        self._cells += 1
-        code = self.asking(script, prompt, options)
-        return self.kernel.start(code, f"cell {self._cells}")
+        return self.start(self.asking(script, prompt, options))
 
     def begin_half(self, script: Halves, prompt: str = "question") -> RunningCell:
         """Ask a service in a new cell, and return when half of the answer is seen."""
