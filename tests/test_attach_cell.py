@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.byteserver import ByteServer, Exchange
+    from support.faults import Fault
     from support.lab import Lab
     from support.lab_page import LabPage
 
@@ -208,7 +209,13 @@ def test_what_cannot_be_sent_is_said_before_anything_is(
     assert notebook.run("%chat").text == before
 
 
-def test_stop_ends_a_download(notebook: Kernel, byte_server: StartServer) -> None:
+@pytest.mark.fault(
+    "Interrupts",
+    "While something to attach is downloaded",
+    sees="Stopped; nothing was sent.",
+    keeps="nothing; nothing was sent",
+)
+def test_stop_ends_a_download(notebook: Kernel, byte_server: StartServer, fault: Fault) -> None:
     """A slow server would hold the notebook, and a stack would say nothing."""
     asked = threading.Event()
 
@@ -221,9 +228,10 @@ def test_stop_ends_a_download(notebook: Kernel, byte_server: StartServer) -> Non
     cell = notebook.start(f"%chat -p {server.url}/v1 -m m -a {server.url}/a.png What?")
     assert asked.wait(20)
     notebook.interrupt()
-    error = cell.finish().error
-    assert error is not None
-    assert error.traceback == ["Stopped; nothing was sent."]
+    run = cell.finish()
+    assert run.error is not None
+    assert len(run.error.traceback) == 1
+    assert fault.is_seen_in(run)
     assert [request.method for request in server.requests] == ["GET"]
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.cell_run import CellRun
+    from support.faults import Fault
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -184,13 +185,35 @@ def busy(exchange: Exchange) -> None:
     exchange.send(json_reply(503, {"error": "busy"}, headers=[("Retry-After", "60")]))
 
 
-@pytest.mark.parametrize("script", [stalling, drip, busy], ids=["silent", "streaming", "waiting"])
-@pytest.mark.parametrize("presses", [1, 2], ids=["once", "twice"])
+def pressed(script: Callable[[Exchange], None], presses: int, when: str, keeps: str) -> Any:
+    """A row about presses of ■ while a service does something."""
+    sees = "Stopped after … s; what had arrived is kept."
+    marks = pytest.mark.fault("Interrupts", when, sees=sees, keeps=keeps)
+    return pytest.param(script, presses, id=f"{script.__name__}-{presses}", marks=marks)
+
+
+QUESTION = "your question, marked as interrupted"
+SO_FAR = "your question and the text so far, marked as interrupted"
+TWICE = "Twice quickly, at any of these moments"
+
+
+@pytest.mark.parametrize(
+    ("script", "presses"),
+    [
+        pressed(stalling, 1, "While nothing of the answer has come yet", QUESTION),
+        pressed(drip, 1, "Between two words of an answer", SO_FAR),
+        pressed(busy, 1, "During the pause before it is tried again", QUESTION),
+        pressed(stalling, 2, TWICE, "the same"),
+        pressed(drip, 2, TWICE, "the same"),
+        pressed(busy, 2, TWICE, "the same"),
+    ],
+)
 def test_stop_closes_the_connection_and_leaves_one_line(
     chat: Kernel,
     byte_server: Callable[..., ByteServer],
     script: Callable[[Exchange], None],
     presses: int,
+    fault: Fault,
 ) -> None:
     """A stopped answer must not go on being written, and billed, at the other end."""
     server = byte_server(script)
@@ -204,6 +227,7 @@ def test_stop_closes_the_connection_and_leaves_one_line(
     assert run.error is not None
     assert run.error.ename == "Stopped"
     assert len(run.error.traceback) == 1
+    assert fault.is_seen_in(run)
     if script is not busy:
         server.wait_for(lambda: server.exchanges[0].client_closed, timeout=1)
     if script is drip:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.byteserver import ByteServer, Exchange
+    from support.faults import Fault
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
@@ -152,8 +153,14 @@ def test_loading_writes_nothing_and_no_key_is_written(
         assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.fault(
+    "The kernel",
+    "The kernel is killed (SIGKILL, out of memory) during an answer",
+    sees="· interrupted",
+    keeps="your question and the text up to a second before, marked as interrupted",
+)
 def test_what_had_arrived_survives_the_end_of_the_kernel(
-    notebook: Kernel, home: Path, byte_server: StartServer
+    notebook: Kernel, home: Path, byte_server: StartServer, fault: Fault
 ) -> None:
     """After a crash the half answer is there, marked as such, and the next prompt goes on."""
 
@@ -173,8 +180,7 @@ def test_what_had_arrived_survives_the_end_of_the_kernel(
     notebook.run(f"%%chat -p {other.url}/v1 -m m\ngo on", "b")
     assert ("assistant", "the first half") in said(other)
     assert rows(home)[0] == ("question", "the first half", "interrupted")
-    shown = notebook.run("%g4f_chats show").markdown
-    assert ":m`** · interrupted" in shown
+    assert fault.is_seen_in(notebook.run("%g4f_chats show"))
     with closing(sqlite3.connect(home / "chats.db")) as database:
         assert database.execute("SELECT elapsed_s > 0 FROM answers").fetchone() == (1,)
 
@@ -185,8 +191,14 @@ def pid(kernel: Kernel) -> int:
     return int(provisioner.pid)
 
 
+@pytest.mark.fault(
+    "The kernel",
+    "Two kernels run the same notebook",
+    sees="The whole answer.",
+    keeps="the answers of both",
+)
 def test_two_kernels_share_the_conversation_of_a_notebook(
-    notebook: Kernel, home: Path, byte_server: StartServer
+    notebook: Kernel, home: Path, byte_server: StartServer, fault: Fault
 ) -> None:
     """A notebook that is open twice is still one; no turn of the other is lost."""
 
@@ -195,7 +207,7 @@ def test_two_kernels_share_the_conversation_of_a_notebook(
         for number in range(20):
             exchange.send(chunked(delta(f"w{number} ")))
             exchange.sleep(0.05)
-        exchange.send(chunked(finish() + DONE) + END)
+        exchange.send(chunked(delta("The whole answer.") + finish() + DONE) + END)
 
     server = byte_server(drips)
     with Kernel(env=notebook.env) as other:
@@ -203,8 +215,8 @@ def test_two_kernels_share_the_conversation_of_a_notebook(
         ask = f"%%chat -p {server.url}/v1 -m m"
         one, two = notebook.start(f"{ask}\none", "a"), other.start(f"{ask}\ntwo", "b")
         for running in (one, two):
-            assert running.finish().error is None
-        whole = "".join(f"w{number} " for number in range(20))
+            assert fault.is_seen_in(running.finish())
+        whole = "".join(f"w{number} " for number in range(20)) + "The whole answer."
         assert sorted(rows(home)) == [("one", whole, "complete"), ("two", whole, "complete")]
         other.run(f"{ask}\nthree", "c")
         assert {"one", "two"} < {text for _, text in said(server)}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from support.byteserver import Exchange
     from support.events import StartServer
+    from support.faults import Fault
     from support.kernel import Kernel
 
 HOSTILE = (
@@ -273,13 +274,21 @@ def test_a_time_that_is_none_is_refused(loaded: Kernel, seconds: str) -> None:
     assert error.evalue == f"--timeout {seconds} is no number of seconds to wait"
 
 
-def test_a_stop_is_said_in_a_line(loaded: Kernel, byte_server: StartServer) -> None:
+@pytest.mark.fault(
+    "Interrupts",
+    "While %g4f_models asks the providers",
+    sees="Stopped; nothing is listed.",
+    keeps="nothing new",
+)
+def test_a_stop_is_said_in_a_line(loaded: Kernel, byte_server: StartServer, fault: Fault) -> None:
     """Who has waited long enough gets a page of our own code, and the request goes on."""
     server = byte_server(hang)
     running = loaded.start(f"%g4f_models -p {server.url} --timeout 50", cell_id="stopped")
     server.wait_for(lambda: server.requests)
     loaded.interrupt()
-    error = running.finish(timeout=5).error
+    run = running.finish(timeout=5)
+    assert fault.is_seen_in(run)
+    error = run.error
     assert error is not None
     assert (error.ename, len(error.traceback)) == ("Stopped", 1)
     server.wait_for(lambda: server.exchanges[0].client_closed)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from support.byteserver import ByteServer, Exchange
     from support.events import StartServer
+    from support.faults import Fault
     from support.kernel import Kernel
     from support.lab import Lab
     from support.lab_page import LabPage
@@ -114,7 +115,13 @@ def test_the_python_client_gets_what_the_service_gave(
     assert [request.method for request in server.requests] == ["POST"]
 
 
-def test_an_interrupt_ends_a_fetch(chat: Kernel, byte_server: StartServer) -> None:
+@pytest.mark.fault(
+    "Interrupts",
+    "While a picture is fetched",
+    sees="Stopped after … s; what had arrived is kept.",
+    keeps="the address of the picture",
+)
+def test_an_interrupt_ends_a_fetch(chat: Kernel, byte_server: StartServer, fault: Fault) -> None:
     """■ must work whatever the cell waits for; the address is kept."""
     fetching = threading.Event()
 
@@ -129,6 +136,7 @@ def test_an_interrupt_ends_a_fetch(chat: Kernel, byte_server: StartServer) -> No
     run = cell.finish()
     assert run.error is not None
     assert run.error.ename == "Stopped"
+    assert fault.is_seen_in(run)
     assert chat.value("(kept.state, kept.images[0].url)") == ("interrupted", f"{server.url}/a.png")
     server.wait_for(lambda: server.exchanges[-1].client_closed)
 

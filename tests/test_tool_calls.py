@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.cell_run import CellRun
+    from support.faults import Fault
 
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
@@ -238,8 +239,14 @@ def test_the_rounds_come_to_an_end(
     assert "--max-rounds N raises that" in run.markdown
 
 
+@pytest.mark.fault(
+    "Interrupts",
+    "While a function of the notebook (--tools) runs",
+    sees="Stopped after … s; what had arrived is kept.",
+    keeps="your question and the text so far, marked as interrupted",
+)
 def test_an_interrupt_ends_a_function_and_keeps_what_arrived(
-    notebook: Kernel, byte_server: StartServer
+    notebook: Kernel, byte_server: StartServer, fault: Fault
 ) -> None:
     """A function that hangs must not take the answer with it, nor the kernel."""
     server = byte_server(Service(Said("Wait.", (("endless", {}),))))
@@ -249,6 +256,7 @@ def test_an_interrupt_ends_a_function_and_keeps_what_arrived(
     run = cell.finish()
     assert run.error is not None
     assert run.error.ename == "Stopped"
+    assert fault.is_seen_in(run)
     assert "Wait." in run.markdown
     assert "· interrupted</summary>" in run.markdown
     assert "*interrupted after" in run.markdown
@@ -304,8 +312,14 @@ def test_an_async_function_uses_what_top_level_await_opened(
     }
 
 
+@pytest.mark.fault(
+    "Interrupts",
+    "While an async function of the notebook (--tools) runs",
+    sees="Stopped after … s; what had arrived is kept.",
+    keeps="your question and the text so far, marked as interrupted",
+)
 def test_an_interrupt_cancels_an_async_function(
-    async_notebook: Kernel, byte_server: StartServer
+    async_notebook: Kernel, byte_server: StartServer, fault: Fault
 ) -> None:
     """Left running it would hold its connection for ever."""
     server = byte_server(Service(Said("Wait.", (("never", {}),))))
@@ -319,6 +333,7 @@ def test_an_interrupt_cancels_an_async_function(
     run = cell.finish()
     assert run.error is not None
     assert run.error.ename == "Stopped"
+    assert fault.is_seen_in(run)
     assert async_notebook.value("cancelled") == [True]
     assert async_notebook.run("await asyncio.sleep(0, 2)").result == {"text/plain": "2"}
 
