@@ -13,6 +13,7 @@ from support.byteserver import ByteServer
 from support.environment import is_foreign
 from support.faults import Fault
 from support.kernel import Kernel
+from support.notebook import Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +73,16 @@ def shared_kernel() -> Iterator[Kernel]:
     """A kernel process for the tests of one module; they see each other's names."""
     with Kernel() as shared:
         yield shared
+
+
+@pytest.fixture
+def notebook(
+    shared_kernel: Kernel,
+    tmp_path: Path,
+    byte_server: Callable[[Callable[[Exchange], None]], ByteServer],
+) -> Notebook:
+    """A notebook with an empty data folder, in the kernel of the module."""
+    return Notebook(shared_kernel, tmp_path, byte_server)
 
 
 @pytest.fixture

@@ -17,25 +17,17 @@ from support.notebook import WHOLE, Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.byteserver import Exchange
     from support.cell_run import CellRun
     from support.faults import Fault
-    from support.kernel import Kernel, RunningCell
-    from support.notebook import StartServer
+    from support.kernel import RunningCell
 
 GROUP = "Interrupts"
 NOTHING = "nothing; nothing was sent"
 QUESTION = "your question, marked as interrupted"
 SO_FAR = "your question and the text so far, marked as interrupted"
 STOPPED = "Stopped after … s; what had arrived is kept."
-
-
-@pytest.fixture
-def notebook(shared_kernel: Kernel, tmp_path: Path, byte_server: StartServer) -> Notebook:
-    """A notebook with an empty data folder."""
-    return Notebook(shared_kernel, tmp_path, byte_server)
 
 
 def press(notebook: Notebook, running: RunningCell) -> CellRun:

@@ -16,10 +16,8 @@ from support.notebook import WHOLE, Halves, Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.faults import Fault
-    from support.kernel import Kernel
     from support.notebook import StartServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux lets these faults be made")
@@ -30,12 +28,6 @@ IN_MEMORY = "all of it in memory, until the kernel ends"
 LATER = "all of it in memory, and on disk as soon as that works again"
 ASIDE = "the damaged file, under another name; all that is said from here on"
 ANSWERED = ("question", WHOLE, "complete")
-
-
-@pytest.fixture
-def notebook(shared_kernel: Kernel, tmp_path: Path, byte_server: StartServer) -> Notebook:
-    """A notebook with an empty data folder."""
-    return Notebook(shared_kernel, tmp_path, byte_server)
 
 
 @pytest.fixture
