@@ -181,14 +181,14 @@ def tls_error(error: Exception) -> ssl.SSLError | None:
     return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
 
 
-def unreachable(error: Exception) -> tuple[str, str]:
-    """Return why there is no connection and a hint, also where the trouble is at this end."""
+def out_of_files(error: Exception) -> str:
+    """Return what the system says where it opens no more files; "" for any other error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
-            return os.strerror(cause.errno), "close some in this kernel, or restart it"
+            return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__, "is it running, and the address right?"
+    return ""
 
 
 def _is_exempt(url: httpx.URL, name: str) -> bool:

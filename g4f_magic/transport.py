@@ -24,10 +24,10 @@ from .pool import (
     TlsSetting,
     Way,
     client_for,
+    out_of_files,
     pin,
     proxy_for,
     tls_error,
-    unreachable,
     warm_up,
     without_login,
 )
@@ -346,7 +346,7 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
     """Return our error for one of httpx's; the mapping is tested against its whole tree."""
     host = way.place or httpx.URL(request.url).netloc.decode("ascii")
     name = request.provider or host
-    why = str(error) or type(error).__name__
+    why = out_of_files(error) or str(error) or type(error).__name__
     kind, hint = NetworkError, "run the cell again"
     if isinstance(error, httpx.TimeoutException):
         kind = NetworkTimeoutError
@@ -361,8 +361,8 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
         message = f"{name} sent nothing for {request.timeout_s:g} s"
         hint = "--timeout S waits longer"
     elif isinstance(error, httpx.ConnectError):
-        why, hint = unreachable(error)
         message = f"{name} cannot be reached at {host}: {why}"
+        hint = "is it running, and the address right?"
     elif isinstance(error, httpx.DecodingError):
         message = f"{name} sent something that cannot be decompressed"
     else:
