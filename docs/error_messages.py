@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ class Message:
 def messages(folder: Path, errors: Collection[str]) -> list[Message]:
     """Return what errors of these classes say, sorted; all modules of the folder are read.
 
-    One whose words cannot be read there, such as those of another error, says ``HOLE``.
+    A class made of one of them stands under that one's name. One whose words cannot be read
+    there, such as those of another error, says ``HOLE``.
     """
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.py"))]
     constants = {name: value for tree in trees for name, value in _assigned(tree.body)}
     del constants["VERSION"]
+    made_of = {name: base for tree in trees for name, base in _derived(tree, errors)}
+    errors = {*errors, *made_of}
     found: set[Message] = set()
     for tree in trees:
         own = constants | dict(_assigned(tree.body))
@@ -49,7 +52,15 @@ def messages(folder: Path, errors: Collection[str]) -> list[Message]:
                     one for each in given for one in _Function(node, each).messages(errors)
                 } or said
             found |= said
-    return sorted(found)
+    return sorted({replace(one, error=made_of.get(one.error, one.error)) for one in found})
+
+
+def _derived(tree: ast.AST, errors: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the classes that are made of an error which has its own place, with its name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name not in errors:
+            bases = [one.id for one in node.bases if isinstance(one, ast.Name)]
+            yield from ((node.name, base) for base in bases if base in errors)
 
 
 def _calls_of(name: str, tree: ast.AST) -> Iterator[ast.Call]:

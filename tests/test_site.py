@@ -89,8 +89,9 @@ def test_the_words_of_every_error_are_found() -> None:
     """The page would lack an error that is put together in a way which nobody foresaw."""
     reference = script("make_reference")
     wordless = [one for one in reference.all_messages() if one.text == reference.HOLE]
-    # Those that pass on what argparse, a reader of files or an expression of the notebook says.
+    # Those that pass on what a type hint, argparse, a reader of files or an expression says.
     assert [one.hint for one in wordless] == [
+        "",
         "%%chat? shows what it takes",
         "nothing was loaded; Comparison.save writes files that can be",
         "…",
