@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from . import portal
 from .providers import OpenaiChat, RetryProvider, get_provider
@@ -14,16 +14,20 @@ from .shaping import chunks_of, completion_of, page_of, pictures_of, plain_messa
 from .streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
     from types import TracebackType
 
     from typing_extensions import Self
 
     from .messages import Event
-    from .providers import Provider
-    from .shapes import ChatCompletionChunk, ImagesResponse, ModelPage
+    from .providers import OpenaiTemplate, Provider
+    from .shapes import ChatCompletion, ChatCompletionChunk, ImagesResponse, ModelPage
     from .shaping import MessageLike
     from .transport import Proxies
+
+# pyright takes a class for a Provider only if it repeats that its name is a ClassVar.
+ProviderLike: TypeAlias = "Provider | type[OpenaiTemplate] | str"
+"""What may answer: a provider, a class on the template, a name or a base URL."""
 
 
 class AsyncClient:
@@ -37,7 +41,7 @@ class AsyncClient:
 
     def __init__(  # noqa: PLR0913  # the settings of a service
         self,
-        provider: Provider | str | Sequence[Provider | str] | None = None,
+        provider: ProviderLike | Sequence[ProviderLike] | None = None,
         *,
         model: str | None = None,
         api_key: str | None = None,
@@ -46,11 +50,11 @@ class AsyncClient:
         timeout: float | None = None,
         max_retries: int = 2,
     ) -> None:
-        self.provider = resolve(provider, api_base)
+        self.provider: Provider = resolve(provider, api_base)
         self.model = model
-        self.chat = AsyncChat(self)
-        self.images = AsyncImages(self)
-        self.models = AsyncModels(self)
+        self.chat: AsyncChat = AsyncChat(self)
+        self.images: AsyncImages = AsyncImages(self)
+        self.models: AsyncModels = AsyncModels(self)
         settings = {
             "api_key": Secret(api_key) if api_key else None,
             "api_base": api_base,
@@ -97,7 +101,7 @@ class AsyncChat:
     """The place of ``completions``, as in OpenAI's SDK."""
 
     def __init__(self, client: AsyncClient) -> None:
-        self.completions = AsyncCompletions(client)
+        self.completions: AsyncCompletions = AsyncCompletions(client)
 
 
 class AsyncCompletions:
@@ -106,13 +110,39 @@ class AsyncCompletions:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        stream: Literal[False] = False,  # noqa: FBT002  # OpenAI's interface
+        **params: Any,
+    ) -> Coroutine[Any, Any, ChatCompletion]: ...
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        *,
+        stream: Literal[True],
+        **params: Any,
+    ) -> AsyncStream: ...
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        *,
+        stream: bool,
+        **params: Any,
+    ) -> Coroutine[Any, Any, ChatCompletion] | AsyncStream: ...
     def create(
         self,
         model: str | None = None,
         messages: Sequence[MessageLike] = (),
         stream: bool = False,  # noqa: FBT001, FBT002  # OpenAI's interface
         **params: Any,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, ChatCompletion] | AsyncStream:
         """Return an awaitable ``ChatCompletion``; with ``stream`` an ``AsyncStream``.
 
         The stream works with and without ``await`` before it. Unknown
@@ -174,7 +204,7 @@ class Client:
 
     def __init__(  # noqa: PLR0913  # the settings of a service
         self,
-        provider: Provider | str | Sequence[Provider | str] | None = None,
+        provider: ProviderLike | Sequence[ProviderLike] | None = None,
         *,
         model: str | None = None,
         api_key: str | None = None,
@@ -192,10 +222,10 @@ class Client:
             timeout=timeout,
             max_retries=max_retries,
         )
-        self.provider = self._async.provider
-        self.chat = Chat(self._async)
-        self.images = Images(self._async)
-        self.models = Models(self._async)
+        self.provider: Provider = self._async.provider
+        self.chat: Chat = Chat(self._async)
+        self.images: Images = Images(self._async)
+        self.models: Models = Models(self._async)
 
     def __repr__(self) -> str:
         """Name the provider and the model; never a key."""
@@ -213,7 +243,7 @@ class Chat:
     """The place of ``completions``, as in OpenAI's SDK."""
 
     def __init__(self, client: AsyncClient) -> None:
-        self.completions = Completions(client)
+        self.completions: Completions = Completions(client)
 
 
 class Completions:
@@ -222,13 +252,39 @@ class Completions:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        stream: Literal[False] = False,  # noqa: FBT002  # OpenAI's interface
+        **params: Any,
+    ) -> ChatCompletion: ...
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        *,
+        stream: Literal[True],
+        **params: Any,
+    ) -> Stream: ...
+    @overload
+    def create(
+        self,
+        model: str | None = None,
+        messages: Sequence[MessageLike] = (),
+        *,
+        stream: bool,
+        **params: Any,
+    ) -> ChatCompletion | Stream: ...
     def create(
         self,
         model: str | None = None,
         messages: Sequence[MessageLike] = (),
         stream: bool = False,  # noqa: FBT001, FBT002  # OpenAI's interface
         **params: Any,
-    ) -> Any:
+    ) -> ChatCompletion | Stream:
         """Return a ``ChatCompletion``; with ``stream`` a ``Stream`` of chunks.
 
         Unknown parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
@@ -276,7 +332,7 @@ def _hidden(proxies: Proxies) -> Proxies:
 
 
 def resolve(
-    provider: Provider | str | Sequence[Provider | str] | None, api_base: str | None = None
+    provider: ProviderLike | Sequence[ProviderLike] | None, api_base: str | None = None
 ) -> Provider:
     """Return the provider that a name, a base URL, a list of these or a provider means.
 

@@ -112,7 +112,7 @@ class RetryProviderError(RetryNoProviderError):
         causes: Sequence[G4FError] = (),
     ) -> None:
         super().__init__(message, hint=hint, provider=provider, partial=partial)
-        self.causes = tuple(causes)
+        self.causes: tuple[G4FError, ...] = tuple(causes)
 
 
 class StoreError(G4FError):

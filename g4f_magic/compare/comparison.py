@@ -43,7 +43,7 @@ class Comparison(Sequence["Answer"]):
         on_keep: Callable[[Answer], None] | None = None,
         drawn_in: int | None = None,
     ) -> None:
-        self.columns = tuple(columns)
+        self.columns: tuple[Compared, ...] = tuple(columns)
         self._kept = kept
         self._on_keep = on_keep
         self._drawn_in = drawn_in

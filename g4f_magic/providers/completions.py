@@ -25,7 +25,7 @@ class CompletionReader:
     """
 
     def __init__(self) -> None:
-        self.understood = False
+        self.understood: bool = False
         self._choices = {0: ChoiceReader()}
         self._usage: Usage | None = None
 

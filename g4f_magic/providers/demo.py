@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 from .demo_models import IMAGE_MODEL, MODELS, NOTES
 from .demo_service import serve
 from .openai import OpenaiTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..service import Service
 
 
 class Demo(OpenaiTemplate):
@@ -13,8 +20,8 @@ class Demo(OpenaiTemplate):
     name = "demo"
     api_base = "http://demo.invalid/v1"  # never looked up: the service takes its requests
     default_model = "demo"
-    models = MODELS
-    image_models = (IMAGE_MODEL,)
+    models: ClassVar[Sequence[str]] = MODELS
+    image_models: ClassVar[Sequence[str]] = (IMAGE_MODEL,)
     model_notes = NOTES
     sort_models = False
-    service = staticmethod(serve)
+    service: ClassVar[Service | None] = staticmethod(serve)

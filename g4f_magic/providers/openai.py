@@ -303,7 +303,12 @@ class OpenaiChat(OpenaiTemplate):
     api_key_env = "OPENAI_API_KEY"
     needs_auth = True
     default_model = "gpt-4o-mini"
-    image_models = ("gpt-image-1", "gpt-image-1-mini", "dall-e-3", "dall-e-2")
+    image_models: ClassVar[Sequence[str]] = (
+        "gpt-image-1",
+        "gpt-image-1-mini",
+        "dall-e-3",
+        "dall-e-2",
+    )
 
 
 def refuse_disguise(browser: str | None, provider: str) -> None:

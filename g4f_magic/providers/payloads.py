@@ -28,8 +28,8 @@ class PayloadReader:
     """
 
     def __init__(self) -> None:
-        self.is_done = False
-        self.seen = bytearray()
+        self.is_done: bool = False
+        self.seen: bytearray = bytearray()
         self._decoder: SseDecoder | None = None
         self._whole: bytearray | None = None
 

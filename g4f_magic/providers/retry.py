@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..messages import Message
     from .base import Provider
+    from .openai import OpenaiTemplate
 
 
 class RetryProvider:
@@ -42,12 +43,12 @@ class RetryProvider:
 
     def __init__(
         self,
-        providers: Sequence[Provider],
+        providers: Sequence[Provider | type[OpenaiTemplate]],
         shuffle: bool = True,  # noqa: FBT001, FBT002  # the positions are part of the interface
         single_provider_retry: bool = False,  # noqa: FBT001, FBT002  # likewise
         max_retries: int = 3,
     ) -> None:
-        self.providers = tuple(providers)
+        self.providers: tuple[Provider, ...] = tuple(providers)
         self.shuffle = shuffle
         self.single_provider_retry = single_provider_retry
         self.max_retries = max_retries
