@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LAB_READY := $(VENV)/.lab
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
 DOCS := .venv-docs
@@ -18,10 +19,10 @@ BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attac
 KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 
-.PHONY: demo test test-all test-oldest test-kernels lint docs lab bench clean
+.PHONY: demo test test-all test-package test-oldest test-kernels lint docs lab bench clean
 .PHONY: $(KERNELS:%=test-kernel-%)
 
-demo: $(READY)
+demo: $(LAB_READY)
 	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
 
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
@@ -32,6 +33,9 @@ test-all: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock test-oldest test-kernels
 
 test-oldest: $(OLDEST)/.ready $(NODE_READY) $(LLMOCK)/only/llmock
 	$(OLDEST_PYTEST) -m "not slow and not browser" -k "not 04_data" --ignore-glob "*_page.py" $(BEYOND_OLDEST:%=--ignore %) $(SIDE_BY_SIDE) $(ARGS)
+
+test-package: $(READY) $(NODE_READY)
+	$(PYTEST) tests/test_package.py tests/test_newcomer.py $(ARGS)
 
 test-kernels: $(KERNELS:%=test-kernel-%)
 
@@ -46,7 +50,7 @@ lint: $(READY)
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
 
-lab: $(READY)
+lab: $(LAB_READY)
 	$(BIN)/jupyter lab notebooks/01_first_chat.ipynb
 
 bench: $(READY)
@@ -55,10 +59,15 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) $(OLDEST) $(DOCS) $(KERNELS:%=.venv-kernel-%) $(LLMOCK) build tests/support/node/node_modules
 
-$(READY): pyproject.toml
+# A first look needs a third of what the tests do.
+$(LAB_READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[lab]" --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable ".[lab]"
+	touch $@
+
+$(READY): $(LAB_READY)
+	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
 # The lower bounds of pyproject.toml, and Colab's kernel.

@@ -59,12 +59,19 @@ class Kernel:
     """A kernel process of its own, without keys, proxies or the user's profile.
 
     ``env`` is added to the cleaned environment. ``cwd`` is a temporary folder
-    unless given. It is killed at the end, but asked to go where coverage is
-    measured (variables ``COVERAGE_*``), so that the figures get written.
+    unless given, ``python`` the interpreter that runs it. It is killed at the
+    end, but asked to go where coverage is measured (variables ``COVERAGE_*``),
+    so that the figures get written.
     """
 
-    def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
+        self._python = python
         self.home = Path(self._folder.name)
         self.cwd = Path(cwd) if cwd is not None else self.home / "work"
         own = {"IPYTHONDIR": str(self.home / "ipython"), "G4F_HOME": str(self.home / "g4f")}
@@ -82,7 +89,7 @@ class Kernel:
         self.cwd.mkdir(parents=True, exist_ok=True)
         spec = self.home / "kernels" / "tested"
         spec.mkdir(parents=True)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [self._python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         argv += ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
         description = {"argv": argv, "display_name": "Tested", "language": "python"}
         (spec / "kernel.json").write_text(json.dumps(description))
