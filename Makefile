@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO_READY := $(VENV)/.demo
 LAB_READY := $(VENV)/.lab
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
@@ -22,7 +23,7 @@ OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m 
 .PHONY: demo test test-all test-package test-oldest test-kernels lint docs lab bench clean
 .PHONY: $(KERNELS:%=test-kernel-%)
 
-demo: $(LAB_READY)
+demo: $(DEMO_READY)
 	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
 
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
@@ -59,10 +60,14 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) $(OLDEST) $(DOCS) $(KERNELS:%=.venv-kernel-%) $(LLMOCK) build tests/support/node/node_modules
 
-# A first look needs a third of what the tests do.
-$(LAB_READY): pyproject.toml
+# In steps, as nobody who wants a first answer should wait for what the tests need.
+$(DEMO_READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group demo
+	touch $@
+
+$(LAB_READY): $(DEMO_READY)
 	$(BIN)/python -m pip install --quiet --editable ".[lab]"
 	touch $@
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,16 @@ SAID = "It learned the noise."
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy() -> Iterator[Path]:
     """A copy of what the repository has, in a folder that was empty."""
     git = find_program("git", "git", reason="it knows which files are the repository's")
-    folder = tmp_path_factory.mktemp("empty") / "g4f_magic"
     listed = run([git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=TREE)
-    for name in filter(None, listed.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TREE / name, folder / name)
-    return folder
+    with tempfile.TemporaryDirectory(prefix="newcomer-") as empty:
+        folder = Path(empty) / "g4f_magic"
+        for name in filter(None, listed.split("\0")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TREE / name, folder / name)
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,18 @@ def readme(copy: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that has a kernel, before anything of ours."""
-    environment = Environment(tmp_path_factory.mktemp("theirs"))
-    environment.pip("install", "--quiet", "pip", "ipykernel")
+def demo(copy: Path, readme: str) -> str:
+    """What the first command of README prints."""
+    return run(printed(readme, "make demo").split(), cwd=copy, env=pip_settings())
+
+
+@pytest.fixture(scope="module")
+def jupyter(copy: Path, readme: str, demo: str) -> Environment:
+    """An environment that has a kernel, after README's command for such ones."""
+    assert demo
+    environment = Environment(copy / ".venv")
+    env = {**pip_settings(), "PATH": environment.env["PATH"]}
+    run(printed(readme, "pip install").split(), cwd=copy, env=env)
     return environment
 
 
@@ -59,10 +69,8 @@ def service() -> Iterator[ByteServer]:
 
 
 @pytest.fixture(scope="module")
-def notebook(copy: Path, readme: str, jupyter: Environment) -> Iterator[Kernel]:
-    """A kernel of that environment once README's command has run in it, without any network."""
-    command = printed(readme, "pip install")
-    run(["sh", "-c", command], cwd=copy, env={**pip_settings(), "PATH": jupyter.env["PATH"]})
+def notebook(jupyter: Environment) -> Iterator[Kernel]:
+    """A kernel of that environment, without any network."""
     nowhere = f"http://127.0.0.1:{free_port()}"
     offline = {"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "NO_PROXY": "127.0.0.1"}
     with Kernel(env={**jupyter.env, **offline}, python=jupyter.python) as kernel:
@@ -100,11 +108,10 @@ def test_the_readme_is_short(readme: str) -> None:
     assert len(readme.splitlines()) <= LONGEST_README_LINES
 
 
-def test_one_command_shows_an_answer(copy: Path, readme: str) -> None:
+def test_one_command_shows_an_answer(demo: str) -> None:
     """Who tries it before reading on gets an answer of one command, with nothing set up before."""
-    said = run(printed(readme, "make demo").split(), cwd=copy, env=pip_settings())
-    assert "not a language model" in said
-    page = Path(said.splitlines()[-1].rpartition(": ")[2])
+    assert "not a language model" in demo
+    page = Path(demo.splitlines()[-1].rpartition(": ")[2])
     assert "not a language model" in page.read_text(encoding="utf-8")
 
 

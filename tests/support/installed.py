@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """An empty environment in a folder; ``python`` is its interpreter."""
+    """An environment in a folder, made empty where there is none; ``python`` is its interpreter."""
 
     def __init__(self, folder: Path) -> None:
-        run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
-        self.folder = folder
+        if not folder.exists():
+            run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
         self.python = str(folder / "bin" / "python")
         path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
         active = {"PATH": path, "VIRTUAL_ENV": str(folder), "PYTHONPATH": ""}
