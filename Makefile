@@ -24,7 +24,7 @@ OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m 
 .PHONY: $(KERNELS:%=test-kernel-%)
 
 demo: $(DEMO_READY)
-	$(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
+	G4F_PROVIDER=demo $(BIN)/python notebooks/show.py notebooks/01_first_chat.ipynb build/demo
 
 test: $(READY) $(NODE_READY) $(LLMOCK)/only/llmock
 	$(PYTEST) -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
