@@ -36,7 +36,7 @@ test-oldest: $(OLDEST)/.ready $(NODE_READY) $(LLMOCK)/only/llmock
 	$(OLDEST_PYTEST) -m "not slow and not browser" -k "not 04_data" --ignore-glob "*_page.py" $(BEYOND_OLDEST:%=--ignore %) $(SIDE_BY_SIDE) $(ARGS)
 
 test-package: $(READY) $(NODE_READY)
-	$(PYTEST) tests/test_package.py tests/test_newcomer.py $(ARGS)
+	$(PYTEST) tests/test_package.py tests/test_newcomer.py $(SIDE_BY_SIDE) $(ARGS)
 
 test-kernels: $(KERNELS:%=test-kernel-%)
 

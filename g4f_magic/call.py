@@ -175,8 +175,8 @@ class Call:
         fetch: Fetch | None = None,
         keep: Keep | None = None,
     ) -> None:
-        self.changed = threading.Event()
-        self.finished = threading.Event()
+        self.changed: threading.Event = threading.Event()
+        self.finished: threading.Event = threading.Event()
         self.failure: BaseException | None = None
         self._draft = draft
         self._fetch = fetch

@@ -70,8 +70,8 @@ class Way:
         self.limit_s = limit_s
         self.place = ""
         self.proxy = ""
-        self.is_new = False
-        self.is_at_proxy = False
+        self.is_new: bool = False
+        self.is_at_proxy: bool = False
         self._scope: anyio.CancelScope
         self._stream: Any = None
 

@@ -83,7 +83,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.arrived = False
+        self.arrived: bool = False
         self._is_raising = False
         self._arrived_at = 0.0
         self._previous: Any = None

@@ -21,8 +21,8 @@ class Replay:
     """A provider that gives one answer again: at once, or word by word (``is_live``)."""
 
     def __init__(self, answer: Answer, *, is_live: bool) -> None:
-        self.name = answer.provider
-        self.default_model = answer.model
+        self.name: str = answer.provider
+        self.default_model: str = answer.model
         self._answer = answer
         self._pause_s = 1 / _WORDS_A_SECOND if is_live else 0.0
 

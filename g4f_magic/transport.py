@@ -111,9 +111,9 @@ class Reply:
     """The status, the headers (lower case) and the body as it arrives."""
 
     def __init__(self, response: httpx.Response, request: Request, way: Way) -> None:
-        self.status = response.status_code
-        self.reason = response.reason_phrase
-        self.headers = response.headers
+        self.status: int = response.status_code
+        self.reason: str = response.reason_phrase
+        self.headers: httpx.Headers = response.headers
         self._response = response
         self._request = request
         self._way = way

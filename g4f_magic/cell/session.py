@@ -43,11 +43,11 @@ class Session:
     """
 
     def __init__(self, shell: Any, configured: Callable[[], Mapping[str, Any]]) -> None:
-        self.front_end = FrontEnd(shell)
-        self.settings = Settings()
+        self.front_end: FrontEnd = FrontEnd(shell)
+        self.settings: Settings = Settings()
         self._screen = Screen(shell, self.front_end)
-        self.next_cell = NextCell(shell)
-        self.notebooks = Notebooks(self.front_end)
+        self.next_cell: NextCell = NextCell(shell)
+        self.notebooks: Notebooks = Notebooks(self.front_end)
         self._sender = Sender(self.settings, configured, self.notebooks)
         self._asker = Asker(self._sender, self._screen)
         self._latest: Answer | None = None

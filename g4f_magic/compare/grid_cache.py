@@ -31,7 +31,7 @@ class GridCache:
         self._keeper = keeper
         self._targets = targets
         self._way = way
-        self.trouble = ""
+        self.trouble: str = ""
 
     def recall(self, tasks: Sequence[Task]) -> list[Answer | None]:
         """Return for each task the answer that it was given, with the times it took then."""

@@ -37,8 +37,9 @@ class Kept:
     """A turn on its way to the disk; what the disk does with it never raises here."""
 
     def __init__(self, notebook: str, name: str, turn: SavedTurn, wake: Callable[[], None]) -> None:
-        self.settled = threading.Event()  # it is on disk, or that was given up for now
-        self.is_over = False
+        # Set when it is on disk, or that was given up for now.
+        self.settled: threading.Event = threading.Event()
+        self.is_over: bool = False
         self._where = notebook, name
         self._turn = turn
         self._wake = wake

@@ -36,7 +36,7 @@ class Owner:
     """This process as one that writes; ``token`` is its name."""
 
     def __init__(self, folder: Path) -> None:
-        self.token = uuid.uuid4().hex
+        self.token: str = uuid.uuid4().hex
         folder.mkdir(mode=0o700, exist_ok=True)
         self._path = folder / self.token
         self._handle: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

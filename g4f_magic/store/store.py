@@ -80,8 +80,10 @@ class Store:
     """
 
     def __init__(self, path: Path | None, *, busy_s: float = BUSY_S) -> None:
-        self.database = Database(path, busy_s=busy_s) if path else MemoryDatabase()
-        self.cache = AnswerCache(self.database)
+        self.database: Database | MemoryDatabase = (
+            Database(path, busy_s=busy_s) if path else MemoryDatabase()
+        )
+        self.cache: AnswerCache = AnswerCache(self.database)
 
     def begin(self, notebook: str, name: str, turn: SavedTurn) -> int:
         """Keep a turn as its request leaves: in place of its cell's earlier run, else at the end.
