@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import portal
 from .errors import ProviderError
 from .fetching import fetched
+from .limits import PICTURE, Limit
 from .messages import (
     Answer,
     Event,
@@ -225,21 +226,28 @@ class Call:
 
 
 def start_call(
-    provider: Any, model: str | None, messages: Any, *, keep: Keep | None = None, **params: Any
+    provider: Any,
+    model: str | None,
+    messages: Any,
+    *,
+    keep: Keep | None = None,
+    picture_limit: Limit = PICTURE,
+    **params: Any,
 ) -> Call:
     """Send messages to a provider and return at once with the call under way.
 
-    For ``keep`` see `Call`; all other ``params`` go to the provider.
+    For ``keep`` see `Call`; ``picture_limit`` is for pictures that come as addresses; all
+    other ``params`` go to the provider.
     """
     model_name = model or provider.default_model
     draft = Draft(provider=provider.name, model=model_name, cached=isinstance(provider, Replay))
-    fetch = picture_fetcher(provider, params)
+    fetch = picture_fetcher(provider, params, picture_limit)
     return Call(
         lambda: provider.create_async_generator(model, messages, **params), draft, fetch, keep
     )
 
 
-def picture_fetcher(provider: Any, params: Mapping[str, Any]) -> Fetch:
+def picture_fetcher(provider: Any, params: Mapping[str, Any], limit: Limit = PICTURE) -> Fetch:
     """Return what gets the pictures of an answer, the way that its request went."""
 
     async def fetch(images: tuple[Image, ...], home: str) -> tuple[Image, ...]:
@@ -250,6 +258,7 @@ def picture_fetcher(provider: Any, params: Mapping[str, Any]) -> Fetch:
             proxies=params.get("proxy"),
             verify=getattr(answering, "ssl", True),
             timeout_s=params.get("timeout"),
+            limit=limit,
         )
 
     return fetch

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from .errors import G4FError, NetworkError, ResponseError
 from .image_bytes import media_type
+from .limits import PICTURE, Limit
 from .transport import READ_TIMEOUT_S, Proxies, Reply, Request, TlsSetting, exchange
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from .messages import Image
 
-LARGEST_BYTES = 20 * 1024 * 1024
 LONGEST_S = 120.0
 
 _AT_ONCE = 4
@@ -37,14 +37,15 @@ async def fetched(  # noqa: PLR0913  # how the answer itself came
     verify: TlsSetting = True,
     timeout_s: float | None = None,
     longest_s: float = LONGEST_S,
+    limit: Limit = PICTURE,
 ) -> tuple[Image, ...]:
     """Return the pictures with their bytes, or with the ``trouble`` there was to get them.
 
     ``home`` is the URL that the answer came from: only its host may have an address
     that is not public, and only for it ``verify`` says what to trust. ``timeout_s``
-    is without any byte, ``longest_s`` for one picture in all. Neither key nor cookie
-    goes along. The address that was checked is the one connected to; where a proxy
-    connects, only what the URL itself says can be checked.
+    is without any byte, ``longest_s`` for one picture in all, and ``limit`` bounds its
+    size. Neither key nor cookie goes along. The address that was checked is the one
+    connected to; where a proxy connects, only what the URL itself says can be checked.
     """
     gate = _Gate(home)
     turns = asyncio.Semaphore(_AT_ONCE)
@@ -61,11 +62,12 @@ async def fetched(  # noqa: PLR0913  # how the answer itself came
             verify=verify if _place(image.url) == gate.home else True,
             timeout_s=timeout_s or READ_TIMEOUT_S,
             max_retries=1,
+            limit=limit.above,
             gate=gate,
         )
         try:
             async with turns:
-                data = await asyncio.wait_for(_picture(request), longest_s)
+                data = await asyncio.wait_for(_picture(request, limit), longest_s)
         except G4FError as error:
             return replace(image, trouble=str(error))
         except asyncio.TimeoutError:
@@ -145,20 +147,20 @@ def _literal(host: str) -> list[str]:
         return []
 
 
-async def _picture(request: Request) -> bytes:
+async def _picture(request: Request, limit: Limit) -> bytes:
     """Return the bytes of a picture; raises for what is none, or too large."""
     data = b""
     async with aclosing(exchange(request)) as steps:
         async for step in steps:
             if isinstance(step, Reply):
-                data = await _bytes(step)
+                data = await _bytes(step, limit)
     if not media_type(data):
         message = "the picture is none: PNG, JPEG, GIF, WebP and SVG are known"
         raise ResponseError(message, provider=_WHOSE)
     return data
 
 
-async def _bytes(reply: Reply) -> bytes:
+async def _bytes(reply: Reply, limit: Limit) -> bytes:
     if reply.status != 200:  # noqa: PLR2004  # OK
         message = f"{_WHOSE} said {reply.status} {reply.reason}".rstrip()
         raise ResponseError(message, provider=_WHOSE, status=reply.status)
@@ -167,8 +169,8 @@ async def _bytes(reply: Reply) -> bytes:
         raise ResponseError(message, provider=_WHOSE)
     announced = reply.headers.get("content-length", "")
     size_bytes = int(announced) if announced.isdecimal() else 0
-    data = b"" if size_bytes > LARGEST_BYTES else await reply.read(LARGEST_BYTES + 1)
-    if max(size_bytes, len(data)) > LARGEST_BYTES:
-        message = f"the picture has more than {LARGEST_BYTES >> 20} MB"
+    data = b"" if size_bytes > limit.size_bytes else await reply.read(limit.size_bytes + 1)
+    if max(size_bytes, len(data)) > limit.size_bytes:
+        message = f"the picture has more than {limit.mb} MB; {limit.hint(size_bytes)}"
         raise ResponseError(message, provider=_WHOSE)
     return data

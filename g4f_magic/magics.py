@@ -21,6 +21,7 @@ from .cell.question import Question
 from .cell.session import Session, Stopped
 from .completion.tab import Tab
 from .errors import G4FError, UsageError
+from .limits import ATTACHMENT
 from .messages import Answer
 from .prompts.composing import composed
 from .prompts.last_cell import LastCell
@@ -56,6 +57,14 @@ class ChatMagics(Magics):
     preview_rows = Int(None, allow_none=True, help=KEYS["preview_rows"].meaning).tag(config=True)
     confirm_tools = Bool(None, allow_none=True, help=KEYS["confirm_tools"].meaning).tag(config=True)
     max_rounds = Int(None, allow_none=True, help=KEYS["max_rounds"].meaning).tag(config=True)
+    max_answer_mb = Int(None, allow_none=True, help=KEYS["max_answer_mb"].meaning).tag(config=True)
+    max_picture_mb = Int(None, allow_none=True, help=KEYS["max_picture_mb"].meaning).tag(
+        config=True
+    )
+    max_attachment_mb = Int(None, allow_none=True, help=KEYS["max_attachment_mb"].meaning).tag(
+        config=True
+    )
+    max_cache_mb = Int(None, allow_none=True, help=KEYS["max_cache_mb"].meaning).tag(config=True)
     env_file = Unicode("", help=KEYS["env_file"].meaning).tag(config=True)
 
     shell: Any  # an InteractiveShell; its own stubs let it be None
@@ -236,8 +245,9 @@ class ChatMagics(Magics):
         body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
         text = words if body is None else "\n".join(filter(None, (words, body)))
         try:
-            rows = self._session.settings.number("preview_rows", self._configured())
-            prompt = composed(text, options, scope, int(rows))
+            settings, configured = self._session.settings, self._configured()
+            rows = int(settings.number("preview_rows", configured))
+            prompt = composed(text, options, scope, rows, settings.limit(ATTACHMENT, configured))
         except KeyboardInterrupt:
             message = "Stopped; nothing was sent."
             raise Stopped(message) from None

@@ -31,6 +31,7 @@ import anyio
 import httpx
 
 from .errors import UsageError
+from .inflate import ACCEPTED
 
 if TYPE_CHECKING:
     from .service import Service
@@ -48,6 +49,7 @@ where the host itself says it; raises where nothing may go."""
 _Trust: TypeAlias = "ssl.SSLContext | str | bool"
 
 _KEEP_IDLE_S = 60.0
+_HEADERS = {"Accept-Encoding": ACCEPTED}  # httpx would offer all codings that it finds
 # The steps of httpcore's that have a proxy, if there is one, behind them.
 _PAST_PROXY = frozenset(
     {"setup_socks5_connection.complete", "start_tls.started", "send_request_headers.started"}
@@ -127,7 +129,7 @@ async def client_for(
         clients[key] = (
             _new_client(_tls_context(authorities), proxy)
             if service is None
-            else httpx.AsyncClient(transport=_ServiceTransport(service))
+            else httpx.AsyncClient(transport=_ServiceTransport(service), headers=_HEADERS)
         )
     return clients[key]
 
@@ -191,6 +193,11 @@ def out_of_files(error: Exception) -> str:
     return ""
 
 
+def has_long_head(error: Exception) -> bool:
+    """Tell whether headers never ended; h11 (0.16), which says it so, has 100 KB of room."""
+    return isinstance(error, httpx.RemoteProtocolError) and "buffer too long" in str(error)
+
+
 def _is_exempt(url: httpx.URL, name: str) -> bool:
     """Tell whether an entry of NO_PROXY means a host: a domain, an address, a network, all."""
     bare = name.removeprefix("*").removeprefix(".")
@@ -225,7 +232,9 @@ def _new_client(tls: ssl.SSLContext, proxy: str) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
     try:
         way = _proxy(proxy, tls) if proxy else None
-        client = httpx.AsyncClient(verify=tls, limits=limits, proxy=way, trust_env=False)
+        client = httpx.AsyncClient(
+            verify=tls, limits=limits, proxy=way, headers=_HEADERS, trust_env=False
+        )
     except ImportError as error:
         message = "a SOCKS proxy needs the package socksio, which is not installed"
         raise UsageError(message, hint="pip install 'g4f-magic[socks]'") from error

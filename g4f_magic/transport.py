@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import random
 import re
 import ssl
+import sys
 import time
+import zlib
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
 from .errors import NetworkError, NetworkTimeoutError, ResponseError, UsageError
+from .inflate import Inflater
+from .limits import ANSWER, Limit
 from .messages import Waiting
+from .pauses import back_off_s, retry_after_s
 from .pool import (
     Gate,
     Proxies,
     TlsSetting,
     Way,
     client_for,
+    has_long_head,
     out_of_files,
     pin,
     proxy_for,
@@ -86,8 +90,9 @@ class Request:
     """What to send, and how patiently.
 
     ``timeout_s`` bounds the time without any byte; ``max_retries`` counts sends
-    after the first; ``is_hopeless`` says of an error's status and body that
-    sending again cannot help; ``provider`` names the service in errors.
+    after the first; ``limit`` bounds what a reply unfolds to; ``is_hopeless`` says of an
+    error's status and body that sending again cannot help; ``provider`` names the service
+    in errors.
 
     ``gate`` is for a URL that a stranger gave: with it redirects may lead to any host
     that it lets pass, and the login in a URL is left out.
@@ -102,6 +107,7 @@ class Request:
     verify: TlsSetting = True
     timeout_s: float = READ_TIMEOUT_S
     max_retries: int = 2
+    limit: Limit = ANSWER
     service: Service | None = None
     gate: Gate | None = None
     is_hopeless: Callable[[int, bytes], bool] = field(default=lambda _status, _body: False)
@@ -125,18 +131,27 @@ class Reply:
         return retry_after_s(self.headers, time.time())
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the decompressed body; breaks raise ``NetworkError``."""
+        """Yield the decompressed body.
+
+        Breaks raise ``NetworkError``, and more than the request's limit ``ResponseError``.
+        """
         if self._kept is not None:
             yield self._kept
             return
+        inflater = Inflater(self.headers.get("content-encoding", ""))
+        left_bytes = self._request.limit.size_bytes
         try:
-            async for chunk in self._response.aiter_bytes():
-                yield chunk
-        except (httpx.RequestError, OSError) as error:
+            async for packed in self._response.aiter_raw():
+                for chunk in inflater.feed(packed):
+                    left_bytes -= len(chunk)
+                    if left_bytes < 0:
+                        raise self._request.limit.exceeded(self._request.provider, self.status)
+                    yield chunk
+        except (httpx.RequestError, OSError, zlib.error) as error:
             raise _translated(error, self._request, self._way) from _without_stack(error)
 
-    async def read(self, limit_bytes: int) -> bytes:
-        """Return the body, or its first ``limit_bytes`` bytes."""
+    async def read(self, limit_bytes: int = sys.maxsize) -> bytes:
+        """Return the body, or its first ``limit_bytes`` bytes; raises as ``chunks`` does."""
         body = bytearray()
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
@@ -195,30 +210,12 @@ async def drain(chunks: AsyncGenerator[bytes, None]) -> None:
             pass
 
 
-def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the pause in seconds that reply headers ask for, or None.
-
-    ``retry-after-ms`` first, then ``Retry-After`` as seconds or as a date
-    (RFC 9110 §10.2.3); ``now`` is in seconds since the epoch.
-    """
-    value = headers.get("retry-after-ms", "")
-    if value.strip().replace(".", "", 1).isdecimal():
-        return float(value) / 1000
-    value = headers.get("retry-after", "")
-    try:
-        if value.strip().replace(".", "", 1).isdecimal():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now) if value else None
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 async def _send(request: Request, way: Way) -> httpx.Response:
     """Send; again at once where a pooled connection proved dead, which is nobody's failure."""
     try:
         return await _follow(request, way)
-    except _BREAKS:
-        if way.is_new:
+    except _BREAKS as error:
+        if way.is_new or has_long_head(error):
             raise
     return await _follow(request, way)
 
@@ -325,15 +322,11 @@ async def _reason_to_send_again(reply: Reply, request: Request, retry: int) -> W
     return Waiting(reason, back_off_s(retry) if pause_s is None else pause_s)
 
 
-def back_off_s(retry: int) -> float:
-    """Return the pause in seconds before a retry, the first being 0: doubling, with jitter."""
-    return float(min(8.0, 0.5 * 2**retry) * random.uniform(0.75, 1.0))  # noqa: S311  # jitter
-
-
 def _is_final(error: Exception, way: Way) -> bool:
     """Tell whether sending again cannot help, or would only double the wait."""
     is_slow_proxy = way.is_at_proxy and isinstance(error, httpx.ConnectTimeout)
-    return isinstance(error, _FINAL) or is_slow_proxy or tls_error(error) is not None
+    is_hopeless = is_slow_proxy or has_long_head(error) or tls_error(error) is not None
+    return isinstance(error, _FINAL) or is_hopeless
 
 
 def _without_stack(error: Exception) -> Exception:
@@ -363,7 +356,10 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
     elif isinstance(error, httpx.ConnectError):
         message = f"{name} cannot be reached at {host}: {why}"
         hint = "is it running, and the address right?"
-    elif isinstance(error, httpx.DecodingError):
+    elif has_long_head(error):
+        message = f"{name} sent headers of more than 100 KB, which is the limit"
+        hint = "is the address right?"
+    elif isinstance(error, httpx.DecodingError | zlib.error):
         message = f"{name} sent something that cannot be decompressed"
     else:
         message = f"{name} broke the connection: {why}"

@@ -27,8 +27,9 @@ from support.byteserver import ByteServer, reply
 
 from g4f_magic.errors import G4FError, UsageError
 from g4f_magic.image_bytes import media_type, pixels
+from g4f_magic.limits import ATTACHMENT
 from g4f_magic.messages import Answer, Image
-from g4f_magic.prompts.attachments import LARGEST_BYTES, attachments, pictures
+from g4f_magic.prompts.attachments import attachments, pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -391,11 +392,17 @@ def test_text_of_several_lines_is_text() -> None:
         (b"\xff\xfe\0", "is neither a picture"),
         ("data:image/png;base64,A", "'data:image/png;base64,A' is empty"),
         (
-            bytes(LARGEST_BYTES + 1),
-            "the data cannot be sent: it has 20.1 MB, and the limit is 20 MB",
+            bytes(ATTACHMENT.size_bytes + 1),
+            "it has 20.1 MB, and the limit is 20 MB | %g4f_config max_attachment_mb=21 allows that",
         ),
-        (io.BytesIO(bytes(LARGEST_BYTES * 2)), "the open file cannot be sent: it has 20.1 MB"),
-        ([bytes(PNG) + bytes(LARGEST_BYTES // 2)] * 2, "the list cannot be sent: it has 20.1 MB"),
+        (
+            io.BytesIO(bytes(ATTACHMENT.size_bytes * 2)),
+            "the open file cannot be sent: it has 20.1 MB",
+        ),
+        (
+            [bytes(PNG) + bytes(ATTACHMENT.size_bytes // 2)] * 2,
+            "the list cannot be sent: it has 20.1 MB",
+        ),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_the_reason(value: Any, said: str) -> None:

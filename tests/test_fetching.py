@@ -15,7 +15,8 @@ from support.environment import free_port
 from support.tls import Authority, TlsFront
 
 from g4f_magic.errors import NetworkError
-from g4f_magic.fetching import LARGEST_BYTES, fetched, is_public
+from g4f_magic.fetching import fetched, is_public
+from g4f_magic.limits import PICTURE
 from g4f_magic.messages import Image
 from g4f_magic.transport import Reply, Request, exchange
 
@@ -236,7 +237,7 @@ def test_what_is_too_large_is_not_read_to_its_end(
     byte_server: StartServer, *, is_announced: bool
 ) -> None:
     """A notebook of a gigabyte cannot be opened."""
-    length = f"Content-Length: {LARGEST_BYTES + 1}\r\n" if is_announced else ""
+    length = f"Content-Length: {PICTURE.size_bytes + 1}\r\n" if is_announced else ""
 
     def script(exchange: Exchange) -> None:
         exchange.send(f"HTTP/1.1 200 OK\r\n{length}Connection: close\r\n\r\n".encode() + PNG)
@@ -246,14 +247,17 @@ def test_what_is_too_large_is_not_read_to_its_end(
                 exchange.sleep(5)
 
     server = byte_server(script)
-    assert get(f"{server.url}/a.png").trouble == "the picture has more than 20 MB"
+    said = (
+        f"the picture has more than 20 MB; %g4f_config max_picture_mb={21 if is_announced else 40}"
+    )
+    assert get(f"{server.url}/a.png").trouble == f"{said} allows that"
     server.wait_for(server.exchanges[0].done.is_set)
 
 
 def test_a_picture_may_be_as_large_as_the_limit(byte_server: StartServer) -> None:
     """Guards the test above."""
-    data = PNG + bytes(LARGEST_BYTES - len(PNG))
-    assert len(get(f"{byte_server(sends(data)).url}/a.png").data) == LARGEST_BYTES
+    data = PNG + bytes(PICTURE.size_bytes - len(PNG))
+    assert len(get(f"{byte_server(sends(data)).url}/a.png").data) == PICTURE.size_bytes
 
 
 def test_a_picture_that_drips_is_given_up(byte_server: StartServer) -> None:

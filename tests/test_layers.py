@@ -31,10 +31,10 @@ MOST_METHODS = 15
 # "x.*" is the package x with all that is in it.
 LAYERS = (
     (
-        *("errors", "fenced", "image_bytes", "messages", "models.model_info", "models.prices"),
-        *("parts", "secret", "service", "types.*", "version"),
+        *("errors", "fenced", "image_bytes", "limits", "messages", "models.model_info"),
+        *("models.prices", "parts", "secret", "service", "types.*", "version"),
     ),
-    ("pool", "portal", "sse"),
+    ("inflate", "pauses", "pool", "portal", "sse"),
     ("transport",),
     ("providers.*",),
     ("call", "client", "compare.tasks", "fetching", "replay", "shapes", "shaping", "streams"),

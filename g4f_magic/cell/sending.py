@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..limits import ANSWER, CACHE, PICTURE
 from ..messages import Compared
 from ..parts import notes
 from ..prompts.conversation import with_history
@@ -104,6 +105,7 @@ class Sender:
         # Not all providers tell what they have sent.
         sent = answer.request.get("messages") or self._messages(turn, options)[0]
         messages = once_more(sent, answer, options.answer_type, misfit)
+        params |= self._limits()
         call = start_call(target.provider, target.model, messages, **params)
         call.note(*notes(turn.parts), ASKED_TWICE)
         return call
@@ -175,7 +177,8 @@ class Sender:
         remember: End = _forget
         if self._may_replay(options):
             key = request_key(provider, target.model, messages, params)
-            cached = Cached(self._notebooks.keeper(kept=True), key)
+            limit = self._settings.limit(CACHE, self._configured())
+            cached = Cached(self._notebooks.keeper(kept=True), key, limit)
             is_live = self._settings.get("replay", self._configured()) == "live"
             provider = cached.replay(is_live=is_live) or provider
             remember = cached.remember
@@ -183,7 +186,15 @@ class Sender:
             from ..types.structured import Structured
 
             provider = Structured(provider, options.answer_type)
+        params |= self._limits()
         return start_call(provider, target.model, messages, keep=keep, **params), remember
+
+    def _limits(self) -> dict[str, Any]:
+        """Return how large an answer may become; providers are told only what was set."""
+        settings, configured = self._settings, self._configured()
+        answer = settings.limit(ANSWER, configured)
+        told = {} if answer == ANSWER else {answer.setting: answer.mb}
+        return {"picture_limit": settings.limit(PICTURE, configured), **told}
 
     def _may_replay(self, options: argparse.Namespace) -> bool:
         is_on: bool | None = options.cache

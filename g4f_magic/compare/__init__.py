@@ -43,7 +43,7 @@ _NO_FIELDS = frozenset(
         *("prompt", "provider", "stream"),
     }
 )
-_WAY = ("max_retries", "proxy", "timeout")  # what decides no answer
+_WAY = ("max_answer_mb", "max_retries", "proxy", "timeout")  # what decides no answer
 
 
 @dataclass(frozen=True, slots=True)

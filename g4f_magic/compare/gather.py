@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..display.progress import open_progress
+from ..limits import CACHE
+from ..settings.settings import Settings
 from ..store.keeper import Keeper
 from ..store.store import default_path
 from .grid import Grid, Targets
@@ -55,9 +57,11 @@ class Asking:
         view = open_progress(self.shell)
         if not self.is_cached:
             return Gathering(None, view, stop).run(tasks, start)
+        limit = Settings().limit(CACHE)
         keeper = Keeper(default_path())
         try:
-            return Gathering(GridCache(keeper, targets, self.way), view, stop).run(tasks, start)
+            cache = GridCache(keeper, targets, self.way, limit)
+            return Gathering(cache, view, stop).run(tasks, start)
         finally:
             keeper.close()
 

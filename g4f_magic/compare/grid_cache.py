@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..limits import CACHE, Limit
 from ..store.cached import request_key
 
 if TYPE_CHECKING:
@@ -24,14 +25,17 @@ class GridCache:
     """Whole answers on disk by what was asked; a disk that fails has none, and stops nothing.
 
     ``trouble`` is how it failed at last, if it did. The first of several repeats is the answer
-    that ``%%chat --cache`` keeps of the same.
+    that ``%%chat --cache`` keeps of the same. ``limit`` is how large the cache may become.
     """
 
-    def __init__(self, keeper: Keeper, targets: Targets, way: Mapping[str, Any]) -> None:
+    def __init__(
+        self, keeper: Keeper, targets: Targets, way: Mapping[str, Any], limit: Limit = CACHE
+    ) -> None:
         self._keeper = keeper
         self._targets = targets
         self._way = way
         self.trouble: str = ""
+        self._limit = limit
 
     def recall(self, tasks: Sequence[Task]) -> list[Answer | None]:
         """Return for each task the answer that it was given, with the times it took then."""
@@ -41,10 +45,14 @@ class GridCache:
             return [store.cache.recall(key) for key in keys]
 
         try:
-            return self._keeper.call(read)
+            answers = self._keeper.call(read)
         except StoreError as error:
             self.trouble = str(error)
             return [None] * len(tasks)
+        used = [key for key, answer in zip(keys, answers, strict=True) if answer is not None]
+        if used:
+            self._keeper.start(lambda store: store.cache.touch(used))
+        return answers
 
     def remember(self, arrivals: Sequence[Arrival]) -> None:
         """Keep the whole answers among those that arrived."""
@@ -54,8 +62,9 @@ class GridCache:
             if outcome.answer.state == "complete"
         ]
         if kept:
+            limit_bytes = self._limit.size_bytes
             try:
-                self._keeper.call(lambda store: store.cache.remember_all(kept))
+                self._keeper.call(lambda store: store.cache.remember_all(kept, limit_bytes))
             except StoreError as error:
                 self.trouble = str(error)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
+from ..limits import ATTACHMENT, Limit
 from ..parts import readable
 from .prompt import evaluated, expand, expand_parts
 
@@ -29,38 +30,47 @@ class Prompt(NamedTuple):
     system: str | None
 
 
-def composed(text: str, options: argparse.Namespace, scope: dict[str, Any], rows: int) -> Prompt:
+def composed(
+    text: str,
+    options: argparse.Namespace,
+    scope: dict[str, Any],
+    rows: int,
+    limit: Limit = ATTACHMENT,
+) -> Prompt:
     """Return what a cell says: the prompt's file, then ``text``, then what is attached.
 
     ``options`` are those of ``%%chat``, ``scope`` has the names of the notebook, and
-    ``rows`` says how many rows of a frame are shown. Raises ``UsageError`` and, where an
-    address does not answer, ``ProviderError``.
+    ``rows`` says how many rows of a frame are shown; ``limit`` bounds what goes along.
+    Raises ``UsageError`` and, where an address does not answer, ``ProviderError``.
     """
     system = options.system
     if options.prompt_file:
-        text = "\n".join(filter(None, (_text_in(options.prompt_file), text)))
+        text = "\n".join(filter(None, (_text_in(options.prompt_file, limit), text)))
     said: list[Part] = [text] if text else []
     if not options.raw:
         evaluate = partial(_value, scope=scope)
         said = expand_parts(text, evaluate, rows=rows)
         system = system and expand(system, evaluate, rows=rows)
-    attached = list(_attached(options.attach, scope, rows)) if options.attach else []
+    attached = list(_attached(options.attach, scope, rows, limit)) if options.attach else []
     pictures = [part for part in said if not isinstance(part, str)]
     written = "\n\n".join(filter(None, (readable(said), " ".join(map(str, attached)))))
-    return Prompt(written, _parts(said, attached) if pictures or attached else (), system)
+    return Prompt(written, _parts(said, attached, limit) if pictures or attached else (), system)
 
 
-def _attached(named: Iterable[str], scope: dict[str, Any], rows: int) -> Iterator[Attachment]:
+def _attached(
+    named: Iterable[str], scope: dict[str, Any], rows: int, limit: Limit
+) -> Iterator[Attachment]:
     """Yield what was named: a value of the notebook, else a file, files or an address."""
     from .attachments import attachments
 
     for what in named:
         if what in scope:
-            yield from attachments(scope[what], name=what, rows=rows)
+            yield from attachments(scope[what], name=what, rows=rows, limit=limit)
         elif _is_made_of(what, scope) and not Path(what).exists():
-            yield from attachments(evaluated(what, partial(_value, scope=scope)), rows=rows)
+            value = evaluated(what, partial(_value, scope=scope))
+            yield from attachments(value, rows=rows, limit=limit)
         else:
-            yield from attachments(what)
+            yield from attachments(what, limit=limit)
 
 
 def _is_made_of(text: str, scope: dict[str, Any]) -> bool:
@@ -74,7 +84,7 @@ def _is_made_of(text: str, scope: dict[str, Any]) -> bool:
     return isinstance(node, ast.Name) and node.id in scope
 
 
-def _parts(said: list[Part], attached: list[Attachment]) -> tuple[Part, ...]:
+def _parts(said: list[Part], attached: list[Attachment], limit: Limit) -> tuple[Part, ...]:
     """Return all that is to be sent; blank lines between pictures say nothing."""
     from .attachments import check_size
 
@@ -82,15 +92,16 @@ def _parts(said: list[Part], attached: list[Attachment]) -> tuple[Part, ...]:
     check_size(
         sum(len(part if isinstance(part, str) else part.data) for part in parts),
         "the prompt with what goes along",
+        limit,
     )
     return tuple(parts)
 
 
-def _text_in(path: str) -> str:
+def _text_in(path: str, limit: Limit) -> str:
     """Return the text of a file without the line ends around it."""
     from .attachments import attachments
 
-    found = attachments(path)
+    found = attachments(path, limit=limit)
     if odd := [one.name for one in found if one.kind != "text"]:
         message = f"--prompt-file {path!r} is no text: {', '.join(odd)}"
         raise UsageError(message, hint="-a attaches pictures and documents")

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ResponseError, UsageError
+from ..limits import ANSWER
 from ..messages import Event, FinishReason, Message, Sent, Waiting
 from ..transport import READ_TIMEOUT_S, Proxies, Reply, Request, exchange
 from .completions import joined_pairs, plain_text
@@ -19,7 +20,6 @@ from .refusals import nonsense, refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-_ANSWER_LIMIT_BYTES = 10 * 1024 * 1024
 _LOGIN = re.compile(r"//[^/@]*@")  # name and password in an address
 _SAMPLING = {"temperature": 1, "presence_penalty": 0, "top_p": 1, "frequency_penalty": 0}
 _ONLY_WORDS = "aichat takes words and answers in words: no pictures, no files"
@@ -56,6 +56,7 @@ class Aichat:
         extra_parameters: Mapping[str, Any] | Sequence[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
         max_retries: int = 2,
+        max_answer_mb: int = ANSWER.mb,
         **params: Any,
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer in one piece; other ``params`` are request fields.
@@ -78,6 +79,7 @@ class Aichat:
             proxies=proxy,
             timeout_s=timeout or READ_TIMEOUT_S,
             max_retries=max_retries,
+            limit=ANSWER._replace(mb=max_answer_mb),
         )
         yield Sent(_LOGIN.sub("//", url), body, cls.name)
         async with aclosing(exchange(request)) as steps:
@@ -85,7 +87,7 @@ class Aichat:
                 if isinstance(step, Waiting):
                     yield step
                     continue
-                yield _answer(step, await step.read(_ANSWER_LIMIT_BYTES), cls.name)
+                yield _answer(step, await step.read(), cls.name)
                 # The object was whole, so the answer is; without this it would be
                 # shown as cut off.
                 yield FinishReason("stop")

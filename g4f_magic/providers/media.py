@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..image_bytes import SVG, media_type
+from ..limits import ATTACHMENT
 from .pictures import data_in
 
 if TYPE_CHECKING:
     from ..messages import Message
 
-LARGEST_BYTES = 20 * 1024 * 1024
+LARGEST_BYTES = ATTACHMENT.size_bytes
 
 _Part = dict[str, Any]
 _BYTES = (bytes, bytearray, memoryview)

@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import MissingAuthError, ModelNotFoundError, ProviderError, UsageError
+from ..limits import ANSWER, Limit
 from ..messages import Event, Message, Sent
 from ..portal import run_outside
 from ..secret import Secret
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..service import Service
     from .listings import ListedModel
 
+_LISTING = Limit("", 20)
 _LOGIN = re.compile(r"//[^/@]*@")  # name and password in an address
 
 
@@ -85,16 +88,15 @@ class OpenaiTemplate:
         extra_parameters: Mapping[str, Any] | Sequence[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
         max_retries: int = 2,
+        max_answer_mb: int = ANSWER.mb,
         **params: Any,
     ) -> AsyncGenerator[Event, None]:
         """Yield the text and the typed events of one answer.
 
-        ``timeout`` is in seconds without any byte; ``media`` goes with the last
-        message of the user (``media_parts`` says what it may be). Unknown ``params``
-        are request fields, sent as they are; so are ``extra_parameters``, unless
-        they are only names. A model in ``image_models``, or a ``prompt``, asks for
-        pictures. Raises ``UsageError`` before anything is sent, then
-        ``ResponseError`` and ``NetworkError``.
+        ``timeout`` is in seconds without any byte, ``max_answer_mb`` bounds them all; ``media``
+        (see ``media_parts``) goes with the last message of the user. Unknown ``params`` are
+        request fields, and ``extra_parameters`` unless only names. A model in ``image_models``,
+        or a ``prompt``, asks for pictures. Raises ``UsageError``, then ``ProviderError``.
         """
         refuse_disguise(impersonate, cls.name)
         base = cls.base_url(api_base)
@@ -118,7 +120,7 @@ class OpenaiTemplate:
         headers = cls.get_headers(stream, key, headers)
         request = cls._request(url, headers, encoded(body), proxy, timeout, max_retries)
         yield Sent(_LOGIN.sub("//", url), body, cls.name)
-        async with aclosing(replied(request, prompt, cls.api_key_env)) as events:
+        async with aclosing(replied(request, prompt, cls.api_key_env, max_answer_mb)) as events:
             async for event in events:
                 yield event
 
@@ -227,6 +229,7 @@ class OpenaiTemplate:
         key = cls._key(api_key, base)
         headers = cls.get_headers(False, key, headers)  # noqa: FBT003  # as in its interface
         request = cls._request(f"{base}/models", headers, b"", proxy, timeout, max_retries)
+        request = replace(request, limit=_LISTING)
         models = await models_listed(request, cls.api_key_env)
         cls._note(models)
         return models

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NetworkError, ProviderError, ResponseError
+from ..errors import ProviderError, ResponseError
+from ..limits import ANSWER
 from ..messages import Event, FinishReason, Waiting
 from ..transport import Reply, Request, drain, exchange
 from .completions import CompletionReader
@@ -18,19 +20,21 @@ from .refusals import TOO_LONG, nonsense, refusal, secrets_in
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-_ANSWER_LIMIT_BYTES = 50 * 1024 * 1024
 _ERROR_LIMIT_BYTES = 64 * 1024
-_LISTING_LIMIT_BYTES = 20 * 1024 * 1024
 
 
 async def replied(
-    request: Request, picture_prompt: str | None = None, api_key_env: str = ""
+    request: Request,
+    picture_prompt: str | None = None,
+    api_key_env: str = "",
+    max_mb: int = ANSWER.mb,
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of an answer, streamed or whole, or the pictures made from a prompt.
 
-    ``api_key_env`` is for the hint. Raises ``ResponseError`` and ``NetworkError``,
-    which carry the text so far.
+    ``api_key_env`` is for the hint, ``max_mb`` bounds all bytes. Raises ``ResponseError``
+    and ``NetworkError``, which carry the text so far.
     """
+    request = replace(request, limit=ANSWER._replace(mb=max_mb))
     async with aclosing(_replies(request, api_key_env)) as steps:
         async for step in steps:
             if isinstance(step, Waiting):
@@ -51,7 +55,7 @@ async def models_listed(request: Request, api_key_env: str = "") -> list[ListedM
     async with aclosing(_replies(request, api_key_env)) as steps:
         async for step in steps:
             if isinstance(step, Reply):
-                listing = await _listed(step, request, _LISTING_LIMIT_BYTES, api_key_env)
+                listing = await _listed(step, request, api_key_env)
     return listed_models(listing)
 
 
@@ -64,11 +68,9 @@ async def _replies(request: Request, api_key_env: str) -> AsyncGenerator[Waiting
             yield step
 
 
-async def _listed(
-    reply: Reply, request: Request, limit_bytes: int, api_key_env: str
-) -> dict[str, Any]:
+async def _listed(reply: Reply, request: Request, api_key_env: str) -> dict[str, Any]:
     """Return the object with ``data`` or ``models`` in a reply; a bare list as its ``data``."""
-    body = await reply.read(limit_bytes)
+    body = await reply.read()
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
@@ -103,7 +105,7 @@ async def _answer(reply: Reply, request: Request, api_key_env: str) -> AsyncGene
 async def _pictures(
     reply: Reply, request: Request, prompt: str, api_key_env: str
 ) -> AsyncGenerator[Event, None]:
-    body = await _listed(reply, request, _ANSWER_LIMIT_BYTES, api_key_env)
+    body = await _listed(reply, request, api_key_env)
     found = pictures(body.get("data"), alt=prompt, address=request.url)
     if not found.images:
         raise _nonsense(reply, json.dumps(body).encode(), request)
@@ -114,7 +116,7 @@ async def _pictures(
 async def _payloads(
     reply: Reply, payloads: PayloadReader, reader: CompletionReader
 ) -> AsyncGenerator[Payload, None]:
-    """Yield what arrives; a break after the server said that it had finished is none."""
+    """Yield what arrives; no trouble after the server said that it had finished is any."""
     async with aclosing(reply.chunks()) as chunks:
         try:
             async for chunk in chunks:
@@ -123,7 +125,7 @@ async def _payloads(
                 if payloads.is_done:
                     await drain(chunks)
                     break
-        except NetworkError:
+        except ProviderError:
             if not (payloads.is_done or reader.is_finished):
                 raise
     for payload in payloads.close():

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import StoreError, UsageError
+from ..limits import ANSWER, ATTACHMENT, CACHE, PICTURE, Limit
 from ..secret import SecretDict
 from .env_file import EnvFile
 from .settings_file import default_path, read_settings, write_settings
@@ -32,6 +33,11 @@ class Key(NamedTuple):
     is_whole: bool = True
 
 
+def _limit(limit: Limit, meaning: str) -> Key:
+    variable = f"G4F_{limit.setting.upper()}"
+    return Key(meaning, str(limit.mb), variable, span=(1, 100_000))
+
+
 _SWITCH = ("on", "off")
 KEYS = {
     "provider": Key("who is asked where no option says it", variable="G4F_PROVIDER"),
@@ -50,6 +56,10 @@ KEYS = {
     "confirm_tools": Key("ask before each call of a tool", "off", values=_SWITCH),
     "env_file": Key("a .env file with keys, for variables that are not set"),
     "max_rounds": Key("how often an answer may call tools", "8", span=(1, 1000)),
+    "max_answer_mb": _limit(ANSWER, "how many MB of an answer are received"),
+    "max_picture_mb": _limit(PICTURE, "how many MB a picture of an answer may have"),
+    "max_attachment_mb": _limit(ATTACHMENT, "how many MB may go along with a prompt"),
+    "max_cache_mb": _limit(CACHE, "how many MB of answers the cache keeps"),
 }
 # Of these there may be many: alias.fast, alias.best …
 FAMILIES = {
@@ -151,6 +161,10 @@ class Settings:
         """Return the number in force; raises ``UsageError`` for one that it cannot be."""
         value, source = self._found(key, configured or {}, _secret(environ))
         return float(_checked(key, value, source))
+
+    def limit(self, limit: Limit, configured: Mapping[str, object] | None = None) -> Limit:
+        """Return a limit as it is in force; raises ``UsageError`` for one that it cannot be."""
+        return limit._replace(mb=int(self.number(limit.setting, configured)))
 
     def use_env_file(self, configured: Mapping[str, object]) -> None:
         """Have the variables of ``env_file`` in the environment; raises ``UsageError``."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from ..limits import CACHE, Limit
 from ..replay import Replay
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
 
 _WITHIN_S = 2.0
-_NOT_ASKED = frozenset({"api_key", "api_base", "proxy", "timeout", "max_retries"})
+_NOT_ASKED = frozenset({"api_key", "api_base", "proxy", "timeout", "max_retries", "max_answer_mb"})
 
 
 def request_key(
@@ -36,11 +37,15 @@ def request_key(
 
 
 class Cached:
-    """The cache's entry for one request; a disk that fails has none, and stops nothing."""
+    """The cache's entry for one request; a disk that fails has none, and stops nothing.
 
-    def __init__(self, keeper: Keeper, key: str) -> None:
+    ``limit`` is how large the cache may become.
+    """
+
+    def __init__(self, keeper: Keeper, key: str, limit: Limit = CACHE) -> None:
         self._keeper = keeper
         self._key = key
+        self._limit = limit
 
     def replay(self, *, is_live: bool) -> Replay | None:
         """Return what gives the answer again, if there is one."""
@@ -49,12 +54,16 @@ class Cached:
             answer = self._keeper.call(
                 lambda store: store.cache.recall(self._key), within_s=_WITHIN_S
             )
-        return None if answer is None else Replay(answer, is_live=is_live)
+        if answer is None:
+            return None
+        self._keeper.start(lambda store: store.cache.touch([self._key]))
+        return Replay(answer, is_live=is_live)
 
     def remember(self, answer: Answer, failure: BaseException | None) -> None:
         """Keep a new answer for next time, if it is whole."""
         if failure is None and not answer.cached:
+            kept, limit_bytes = [(self._key, answer)], self._limit.size_bytes
             with suppress(StoreError):
                 self._keeper.call(
-                    lambda store: store.cache.remember(self._key, answer), within_s=_WITHIN_S
+                    lambda store: store.cache.remember_all(kept, limit_bytes), within_s=_WITHIN_S
                 )

@@ -126,6 +126,11 @@ class Keeper:
             kept.settled.wait(BEGIN_WITHIN_S)
         return kept
 
+    def start(self, action: Callable[[Store], object]) -> None:
+        """Have something done, if the disk lets it, and return at once."""
+        writer = self._writer()
+        writer.put(lambda: writer.answer(action, Future()))
+
     def call(self, action: Callable[[Store], T], *, within_s: float = _CALL_WITHIN_S) -> T:
         """Return what an action on the store returns, after all that was kept before it.
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+# What a row of answers takes, and its pictures; a content that several have counts for each.
+SIZE_BYTES = """(
+    length(CAST(text AS BLOB)) + length(CAST(reasoning AS BLOB))
+    + coalesce(length(CAST(request AS BLOB)), 0) + coalesce(length(tool_calls), 0)
+    + (SELECT coalesce(sum(length(content)), 0) FROM pictures JOIN blobs ON hash = blob
+        WHERE pictures.answer = answers.id)
+)"""
+
 # Append only: a step that was released is never changed. A database says how many it has seen
 # (PRAGMA user_version). Each step is a tuple of statements, done in one transaction.
 #
@@ -163,5 +171,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND NOT EXISTS (SELECT 1 FROM pictures WHERE blob = OLD.blob)
                 AND NOT EXISTS (SELECT 1 FROM parts WHERE blob = OLD.blob);
         END""",
+    ),
+    # How large the cache is, and in which order its answers were used.
+    (
+        "ALTER TABLE cache ADD COLUMN used INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE cache ADD COLUMN size_bytes INTEGER NOT NULL DEFAULT 0",
+        f"""UPDATE cache SET used = answer, size_bytes =
+            (SELECT {SIZE_BYTES} FROM answers WHERE id = cache.answer)""",  # noqa: S608  # our own
+        "CREATE INDEX cache_by_use ON cache (used, size_bytes)",
     ),
 )
