@@ -248,6 +248,26 @@ def test_misfits_are_found_as_the_reference_finds_them(value: Any, schema: dict[
     assert (misfits(value, schema) == []) is is_valid
 
 
+@pytest.mark.parametrize(
+    ("schema", "wrong"),
+    [
+        ({"properties": ["a"]}, "properties is ['a'], not an object"),
+        ({"type": "object", "required": "a"}, "required is 'a', not a list of names"),
+        ({"type": ["string", None]}, "type is ['string', None], not a name or a list of names"),
+        ({"anyOf": [{}, {"enum": "ab"}]}, "anyOf[1].enum is 'ab', not a list"),
+        ({"$defs": {"x": {"items": {"$ref": 1}}}}, "$defs.x.items.$ref is 1, not a text"),
+        ({"type": "array", "minItems": "2"}, "minItems is '2', not a number"),
+    ],
+)
+def test_a_slip_in_a_schema_is_named_with_its_place(schema: dict[str, Any], wrong: str) -> None:
+    """It would otherwise end as a stack of ours, after the answer was paid for."""
+    with pytest.raises(UsageError, match="--schema x is no JSON schema") as caught:
+        named_type("x", {"x": schema})
+    assert wrong in str(caught.value)
+    with pytest.raises(jsonschema.SchemaError):
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
 def test_strict_mode_gets_the_schema_that_it_takes() -> None:
     """OpenAI refuses a schema with optional fields, defaults or unknown names."""
     strict = strictly(schema_of(Place))

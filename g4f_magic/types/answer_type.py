@@ -11,6 +11,7 @@ from ..fenced import json_in
 from .forms import schema_of
 from .hints import form_of, is_object
 from .misfits import GivenSchema
+from .slips import slip
 from .unfit import UnfitError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def named_type(name: str, scope: Mapping[str, Any]) -> AnswerType:
         raise UsageError(message, hint=_HINT)
     kind = scope[name]
     if isinstance(kind, dict) and any(word in kind for word in _SCHEMA_WORDS):
+        if wrong := slip(kind):
+            message = f"--schema {name} is no JSON schema: {wrong}"
+            raise UsageError(message, hint="https://json-schema.org/understanding-json-schema")
         return AnswerType(name, GivenSchema(kind))
     if not is_object(kind):
         message = f"--schema {name}: {kind!r:.60} is no type that an answer can have"
