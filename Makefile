@@ -20,7 +20,7 @@ BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attac
 KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 
-.PHONY: demo test test-all test-package test-oldest test-kernels lint docs lab bench clean
+.PHONY: demo test test-all test-package test-oldest test-kernels fuzz lint docs lab bench clean
 .PHONY: $(KERNELS:%=test-kernel-%)
 
 demo: $(DEMO_READY)
@@ -42,6 +42,15 @@ test-kernels: $(KERNELS:%=test-kernel-%)
 
 $(KERNELS:%=test-kernel-%): test-kernel-%: .venv-kernel-%/.ready
 	.venv-kernel-$*/bin/python -m pytest $(KERNEL_TESTS) $(SIDE_BY_SIDE) $(ARGS)
+
+# What reads what strangers write: first all tests with random inputs, EXAMPLES of each, then for
+# SECONDS whatever reaches new code, where atheris has a wheel for this Python.
+EXAMPLES ?= 2000
+SECONDS ?= 600
+fuzz: $(READY)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -m "hypothesis and not browser" --hypothesis-profile=long --timeout=0 $(ARGS)
+	if $(BIN)/python -m pip install --quiet --only-binary :all: atheris; then \
+	  $(BIN)/python tests/fuzz.py $(SECONDS); fi
 
 lint: $(READY)
 	$(BIN)/ruff check

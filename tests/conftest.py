@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support.api_schema import check_request, path_of
 from support.byteserver import ByteServer
 from support.environment import is_foreign
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 # Time limits of single examples measure the machine.
 settings.register_profile("patient", deadline=None)
+settings.register_profile(
+    "long",
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "2000")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 settings.load_profile("patient")
 
 

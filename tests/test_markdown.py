@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
+from support.markdown_whole import ON_SCREEN, pieces, rendered
 from support.payloads import PAYLOADS
 
 from g4f_magic.display.harmless import neutralise
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 JOINER = "\u2060"
-ON_SCREEN = MarkdownIt("commonmark", {"html": True}).enable("table")
-# Not the parser's own validation but ours has to keep bad links out.
-ON_SCREEN.validateLink = bool  # type: ignore[assignment, method-assign]
-
 BLOCKS = (
     "# A heading\n",
     "Setext\n======\n",
@@ -46,21 +42,6 @@ BLOCKS = (
     "Costs $5 and `$$` is no formula.\n",
     "🙂 emoji, ünïcödé and a && b.\n",
 )
-
-
-def rendered(text: str) -> str:
-    """Return the HTML of Markdown, white space aside."""
-    return re.sub(r"\s+", "", ON_SCREEN.render(text))
-
-
-def pieces(text: str, cuts: list[int]) -> list[str]:
-    """Return the finished pieces of a text that grows to these lengths, and what is left."""
-    done, found = 0, []
-    for length in [*sorted(cut % (len(text) + 1) for cut in cuts), len(text)]:
-        if step := finished_length(text[done:length]):
-            found.append(text[done : done + step])
-            done += step
-    return [*found, text[done:]]
 
 
 documents = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=8).map("\n".join)
