@@ -48,7 +48,7 @@ $(KERNELS:%=test-kernel-%): test-kernel-%: .venv-kernel-%/.ready
 EXAMPLES ?= 2000
 SECONDS ?= 600
 fuzz: $(READY)
-	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -m "hypothesis and not browser" --hypothesis-profile=long --timeout=0 $(ARGS)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -m "hypothesis and not browser" --hypothesis-profile=long --timeout=0 $(SIDE_BY_SIDE) $(ARGS)
 	if $(BIN)/python -m pip install --quiet --only-binary :all: atheris; then \
 	  $(BIN)/python tests/fuzz.py $(SECONDS); fi
 

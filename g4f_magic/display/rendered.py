@@ -37,7 +37,8 @@ def rendered(text: str, *, with_formulas: bool = False) -> str:
 
     Formulas are left for the page to set if it can, or else shown as they are written, too.
     """
-    page: str = _parser(with_formulas).render(printable(text))
+    # A last line without an end is too short for some versions (see `markdown`).
+    page: str = _parser(with_formulas).render(f"{printable(text)}\n")
     return page
 
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from g4f_magic.answer_type import MisfitError, named_type
 from g4f_magic.cell.arguments import chat_options, takes_value
-from g4f_magic.cell.options import split_words
+from g4f_magic.cell.options import request_fields, split_words
+from g4f_magic.compare import parse_models
+from g4f_magic.display.rendered import rendered as in_a_column
 from g4f_magic.docstrings import described
 from g4f_magic.errors import StoreError, UsageError
 from g4f_magic.formats import exported, imported
@@ -62,9 +64,10 @@ def json_reply(data: bytes) -> None:
 
 
 def markdown(data: bytes) -> None:
-    """A text looks the same in pieces as whole."""
+    """A text looks the same in pieces as whole, and can be shown in a column."""
     text = data.decode("utf-8", "replace")
     assert_pieces_are_the_whole(text, range(len(text)))
+    in_a_column(text)
 
 
 def prompt(data: bytes) -> None:
@@ -82,9 +85,13 @@ def options(data: bytes) -> None:
     """A line is understood or refused, and what follows its options is literal."""
     line = data.decode("utf-8", "replace")
     with contextlib.suppress(UsageError):
-        assert line.endswith(chat_options(ChatMagics.chat.parser, line)[1])
-    given, words = split_words(line)
-    assert all(word in line for word in (*given, *words) if not {"'", '"'} & set(line))
+        given, rest = chat_options(ChatMagics.chat.parser, line)
+        assert line.endswith(rest)
+        request_fields(given)
+    with contextlib.suppress(UsageError):
+        parse_models([line])
+    words = [word for some in split_words(line) for word in some]
+    assert {"'", '"'} & set(line) or all(word in line for word in words)
 
 
 def imports(data: bytes) -> None:

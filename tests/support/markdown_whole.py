@@ -19,7 +19,7 @@ ON_SCREEN.validateLink = bool  # type: ignore[assignment, method-assign]
 
 def rendered(text: str, env: dict[str, Any] | None = None) -> str:
     """Return the HTML of Markdown, white space aside; ``env`` has links defined elsewhere."""
-    return re.sub(r"\s+", "", ON_SCREEN.render(text, env))
+    return re.sub(r"\s+", "", ON_SCREEN.render(f"{text}\n", env))  # an end, or some raise errors
 
 
 def pieces(text: str, lengths: Iterable[int]) -> list[str]:
