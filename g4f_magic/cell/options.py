@@ -100,7 +100,7 @@ def _param(given: str) -> tuple[str, Any]:
     try:
         if name and equals:
             return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     message = f"--param {given!r} is not KEY=JSON"
     hint = """--param 'user="me"' and --param 'logit_bias={"50256": -100}' are"""

@@ -139,7 +139,7 @@ def _field(part: str, name: str) -> tuple[str, Any]:
         raise UsageError(message, hint=f"for example {name}?temperature=0&seed=1")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value
 
 
