@@ -40,33 +40,27 @@ if TYPE_CHECKING:
     from .tools.tool import Tool
     from .types.answer_type import AnswerType
 
+_HELP = {name: key.meaning for name, key in KEYS.items()}
+
 
 @magics_class
 class ChatMagics(Magics):
     """Chat with language and image models from a cell."""
 
-    provider = Unicode("", help="Provider's name or base URL where no option names one").tag(
-        config=True
-    )
+    provider = Unicode("", help="Provider or base URL where no option names one").tag(config=True)
     model = Unicode("", help="Model where no option names one").tag(config=True)
-
-    timeout = Float(None, allow_none=True, help=KEYS["timeout"].meaning).tag(config=True)
-    proxy = Unicode("", help=KEYS["proxy"].meaning).tag(config=True)
-    cache = Bool(None, allow_none=True, help=KEYS["cache"].meaning).tag(config=True)
-    replay = Unicode("", help=KEYS["replay"].meaning).tag(config=True)
-    preview_rows = Int(None, allow_none=True, help=KEYS["preview_rows"].meaning).tag(config=True)
-    confirm_tools = Bool(None, allow_none=True, help=KEYS["confirm_tools"].meaning).tag(config=True)
-    max_rounds = Int(None, allow_none=True, help=KEYS["max_rounds"].meaning).tag(config=True)
-    max_answer_mb = Int(None, allow_none=True, help=KEYS["max_answer_mb"].meaning).tag(config=True)
-    max_picture_mb = Int(None, allow_none=True, help=KEYS["max_picture_mb"].meaning).tag(
-        config=True
-    )
-    max_attachment_mb = Int(None, allow_none=True, help=KEYS["max_attachment_mb"].meaning).tag(
-        config=True
-    )
-    max_cache_mb = Int(None, allow_none=True, help=KEYS["max_cache_mb"].meaning).tag(config=True)
-    env_file = Unicode("", help=KEYS["env_file"].meaning).tag(config=True)
-
+    timeout = Float(None, allow_none=True, help=_HELP["timeout"]).tag(config=True)
+    proxy = Unicode("", help=_HELP["proxy"]).tag(config=True)
+    cache = Bool(None, allow_none=True, help=_HELP["cache"]).tag(config=True)
+    replay = Unicode("", help=_HELP["replay"]).tag(config=True)
+    preview_rows = Int(None, allow_none=True, help=_HELP["preview_rows"]).tag(config=True)
+    confirm_tools = Bool(None, allow_none=True, help=_HELP["confirm_tools"]).tag(config=True)
+    max_rounds = Int(None, allow_none=True, help=_HELP["max_rounds"]).tag(config=True)
+    max_answer_mb = Int(None, allow_none=True, help=_HELP["max_answer_mb"]).tag(config=True)
+    max_picture_mb = Int(None, allow_none=True, help=_HELP["max_picture_mb"]).tag(config=True)
+    max_attachment_mb = Int(None, allow_none=True, help=_HELP["max_attachment_mb"]).tag(config=True)
+    max_cache_mb = Int(None, allow_none=True, help=_HELP["max_cache_mb"]).tag(config=True)
+    env_file = Unicode("", help=_HELP["env_file"]).tag(config=True)
     shell: Any  # an InteractiveShell; its own stubs let it be None
 
     def __init__(self, shell: InteractiveShell) -> None:

@@ -11,12 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from g4f_magic.answer_type import MisfitError, named_type
 from g4f_magic.cell.arguments import chat_options, takes_value
 from g4f_magic.cell.options import request_fields, split_words
 from g4f_magic.compare import parse_models
 from g4f_magic.display.rendered import rendered as in_a_column
-from g4f_magic.docstrings import described
 from g4f_magic.errors import StoreError, UsageError
 from g4f_magic.formats import exported, imported
 from g4f_magic.magics import ChatMagics
@@ -28,6 +26,9 @@ from g4f_magic.providers.refusals import is_hopeless, refusal
 from g4f_magic.settings.env_file import read_variables
 from g4f_magic.settings.settings import Settings
 from g4f_magic.settings.settings_file import read_settings, write_settings
+from g4f_magic.types.answer_type import named_type
+from g4f_magic.types.docstrings import described
+from g4f_magic.types.unfit import UnfitError
 from support.markdown_whole import assert_pieces_are_the_whole
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def schema(data: bytes) -> None:
     with contextlib.suppress(ValueError, RecursionError):
         given, _, answer = data.decode("utf-8", "replace").partition("\n")
         kind = json.loads(given)
-        with contextlib.suppress(UsageError, MisfitError):
+        with contextlib.suppress(UsageError, UnfitError):
             wanted = named_type("x", {"x": kind})
             json.dumps(wanted.response_format)
             wanted.read(answer)
