@@ -135,7 +135,7 @@ def test_the_metadata_is_what_an_index_takes(wheel: Path) -> None:
     assert (found.name, str(found.version)) == ("g4f-magic", __version__)
     assert (found.license_expression, found.license_files) == ("MIT", ["LICENSE"])
     assert found.description_content_type == "text/markdown"
-    assert {"dask", "lab", "socks"} <= set(found.provides_extra or ())
+    assert {"dask", "dev", "lab", "socks"} <= set(found.provides_extra or ())
     assert str(found.requires_python) == ">=3.10"
 
 
