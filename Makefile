@@ -81,7 +81,7 @@ $(LAB_READY): $(DEMO_READY)
 	touch $@
 
 $(READY): $(LAB_READY)
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --group test --group lint
 	touch $@
 
 # The lower bounds of pyproject.toml, and Colab's kernel.
