@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import places  # noqa: F401  # before the harness
 from answer_text import FIRST_WORD, answer_text, tokens
 from cells import BARE_SETUP, bare_cell, chat_cell
-from figures import Figure, main
+from figures import Absence, Figure, main
 from service import Service, note, stream_bytes
 from support.byteserver import ByteServer
 from support.lab import Lab
 from support.lab_page import CHROMIUM, LabPage, chromium
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from figures import Finding
     from playwright.sync_api import Browser, CDPSession
     from support.byteserver import Exchange
 
@@ -152,11 +155,10 @@ class Meter:
         assert before - 0.001 <= there <= time.time(), "the browser's clock differs"
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    """Ours against the reference, in turn; nothing where no browser is."""
+def measure(*, quick: bool) -> Sequence[Finding]:
+    """Ours against the reference, in turn, where there is a browser."""
     if not any(map(shutil.which, CHROMIUM)):
-        print("no Chromium on the path: measuring without a browser", file=sys.stderr)
-        return []
+        return [Absence("the page", "no Chromium on the path")]
     ours: list[Sample] = []
     whole: list[Sample] = []
     with Steady() as service, Lab() as lab, chromium() as browser:

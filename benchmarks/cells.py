@@ -15,8 +15,8 @@ BARE_SETUP = f"""
 import httpx, json, time
 client = httpx.Client(timeout=60)
 
-def ask(url, read):
-    messages = [{{"role": "user", "content": "Go on."}}]
+def ask(url, read, prompt="Go on."):
+    messages = [{{"role": "user", "content": prompt}}]
     body = {{"model": "test", "messages": messages, "stream": True}}
     with client.stream("POST", url + "/chat/completions", json=body) as reply:
         return read(reply)
@@ -51,9 +51,9 @@ def cell_id(number: int) -> str | None:
     return f"cell-{number}" if number % 2 else None
 
 
-def bare_cell(base_url: str, reader: str) -> str:
+def bare_cell(base_url: str, reader: str, prompt: str = "Go on.") -> str:
     """The same request by a bare, warm client; its result is in ``found``."""
-    return f"found = ask({base_url!r}, {reader})"
+    return f"found = ask({base_url!r}, {reader}, {prompt!r})"
 
 
 def run(kernel: Kernel, code: str, name: str | None = None, timeout: float = 60.0) -> CellRun:
@@ -64,9 +64,30 @@ def run(kernel: Kernel, code: str, name: str | None = None, timeout: float = 60.
     return done
 
 
+def bare_ms(kernel: Kernel, base_url: str, prompt: str = "Go on.") -> float:
+    """Until the chunk with the first word is in a variable of the cell."""
+    done = run(kernel, bare_cell(base_url, "first_at", prompt))
+    found_at: float = kernel.value("found")
+    return (found_at - done.started_at) * 1000
+
+
+def first_shown_ms(done: CellRun) -> float:
+    """Until the first output with the first word came, whatever kind of output."""
+    for message in done.messages:
+        if FIRST_WORD in str(message.content):
+            return (message.at - done.started_at) * 1000
+    text = f"the answer was never shown: {done.outputs}"
+    raise RuntimeError(text)
+
+
 def set_up(kernel: Kernel) -> None:
-    """Loads the extension and the bare client, and sees that clocks can be compared."""
+    """Loads the extension and the bare client."""
     run(kernel, "%load_ext g4f_magic")
+    set_up_bare(kernel)
+
+
+def set_up_bare(kernel: Kernel) -> None:
+    """Makes the bare client, and sees that clocks can be compared."""
     run(kernel, BARE_SETUP)
     before = time.perf_counter()
     there: float = kernel.value("time.perf_counter()")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
-from inspect import getfile
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -19,9 +20,9 @@ import places  # noqa: F401  # before the package
 import g4f_magic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    Measure = Callable[..., list["Figure"]]
+    Measure = Callable[..., list["Finding"]]
 
 HEADINGS = ("measured", "unit", "median (min – max)", "runs", "against", "ratio", "limit", "")
 PACKAGES = ("ipykernel", "ipython", "httpx", "anyio", "markdown-it-py", "pyzmq")
@@ -29,7 +30,10 @@ PACKAGES = ("ipykernel", "ipython", "httpx", "anyio", "markdown-it-py", "pyzmq")
 
 @dataclass(frozen=True)
 class Figure:
-    """Samples of one quantity; ``judged`` says which of them the ``limit`` holds for."""
+    """Samples of one quantity; ``judged`` says which of them the ``limit`` holds for.
+
+    The limit is the most that may be found or, with ``is_least``, the least.
+    """
 
     name: str
     unit: str
@@ -38,14 +42,16 @@ class Figure:
     baseline_name: str = ""
     limit: float | None = None
     judged: Literal["median", "worst"] = "median"
+    is_least: bool = False
 
     @property
     def is_within(self) -> bool:
         """True when there is no limit, or it is kept."""
         if self.limit is None:
             return True
-        found = median(self.samples) if self.judged == "median" else max(self.samples)
-        return found <= self.limit
+        if self.is_least:
+            return self.limit <= (median if self.judged == "median" else min)(self.samples)
+        return (median if self.judged == "median" else max)(self.samples) <= self.limit
 
     def cells(self) -> tuple[str, ...]:
         """One row of the table."""
@@ -55,7 +61,7 @@ class Figure:
             whole = median(self.baseline)
             ratio = f"{median(self.samples) / whole:.2f}" if whole > 0 else ""
         if self.limit is not None:
-            limit = f"{self.judged} ≤ {number(self.limit)}"
+            limit = f"{self.judged} {'≥' if self.is_least else '≤'} {number(self.limit)}"
             verdict = "ok" if self.is_within else "**missed**"
         runs = str(len(self.samples))
         return (
@@ -70,6 +76,31 @@ class Figure:
         )
 
 
+@dataclass(frozen=True)
+class Absence:
+    """What could not be measured, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One line that says both."""
+        return f"left out: {self.name}: {self.reason}"
+
+
+Finding = Figure | Absence
+
+
+@contextmanager
+def left_out(name: str, absent: list[Absence]) -> Iterator[None]:
+    """Whatever goes wrong inside is the reason why something is left out, and no more."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # a peer may fail in any way
+        absent.append(Absence(name, f"{type(error).__name__}: {error}".splitlines()[0]))
+        print(absent[-1], file=sys.stderr, flush=True)
+
+
 def number(value: float) -> str:
     """The value with three digits, or all of those before the point."""
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
@@ -80,32 +111,47 @@ def spread(samples: Sequence[float]) -> str:
     return f"{number(median(samples))} ({number(min(samples))} – {number(max(samples))})"
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """All figures as a Markdown table."""
+def table(findings: Sequence[Finding]) -> str:
+    """All figures as a Markdown table, and a list of what is not in it."""
+    figures = [finding for finding in findings if isinstance(finding, Figure)]
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(figure.cells() for figure in figures)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [f"| {' | '.join(row)} |" for row in rows] if figures else []
+    absent = [f"- {finding}" for finding in findings if isinstance(finding, Absence)]
+    return "\n".join([*lines, *([""] if lines and absent else []), *absent])
+
+
+def missed(findings: Sequence[Finding]) -> list[str]:
+    """The names of the figures whose limit is not kept."""
+    return [found.name for found in findings if isinstance(found, Figure) and not found.is_within]
 
 
 def surroundings() -> str:
     """The versions and the machine behind the figures, in one line."""
     found = [f"g4f_magic {g4f_magic.__version__}", f"Python {platform.python_version()}"]
     found += [f"{name} {version(name)}" for name in PACKAGES]
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return f"{date.today().isoformat()} · {' · '.join(found)} · {machine}"  # noqa: DTZ011
+    return f"{date.today().isoformat()} · {' · '.join(found)} · {machine()}"  # noqa: DTZ011
 
 
-def main(*measures: Measure) -> int:
+def machine() -> str:
+    """The system, the processor where it tells its name, and how many cores it has."""
+    try:
+        told = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        told = ""
+    named = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    processor = named.group(1) if named else platform.processor()
+    found = (f"{platform.system()} {platform.machine()}", processor, f"{os.cpu_count()} cores")
+    return ", ".join(filter(None, found))
+
+
+def main(measure: Measure) -> int:
     """Measure, print the table, and return 1 if a limit was missed."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     quick = parser.parse_args().quick
     print(f"measuring {Path(g4f_magic.__file__).parent}", file=sys.stderr, flush=True)
-    figures: list[Figure] = []
-    for measure in measures:
-        print(f"{Path(getfile(measure)).stem} …", file=sys.stderr, flush=True)
-        figures += measure(quick=quick)
-    print(f"{surroundings()}\n\n{table(figures)}")
-    missed = [figure.name for figure in figures if not figure.is_within]
-    for name in missed:
+    findings = measure(quick=quick)
+    print(f"{surroundings()}\n\n{table(findings)}")
+    for name in missed(findings):
         print(f"limit missed: {name}", file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if missed(findings) else 0

@@ -6,11 +6,10 @@ import sys
 import time
 
 import places  # noqa: F401  # before the harness
-from answer_text import FIRST_WORD
-from cells import bare_cell, cell_id, chat_cell, run, set_up
+from cells import bare_ms, cell_id, chat_cell, first_shown_ms, run, set_up
 from figures import Figure, main
 from service import Service
-from support.kernel import CellRun, Kernel
+from support.kernel import Kernel
 
 LIMIT_MS = 15
 PAIRS = 5  # of a chat and a bare request, in each session
@@ -53,23 +52,7 @@ def measure(*, quick: bool) -> list[Figure]:
 def chat_ms(kernel: Kernel, base_url: str, number: int) -> float:
     """Until the first message that shows the first word."""
     done = run(kernel, chat_cell(base_url), cell_id(number))
-    return (first_shown_at(done) - done.started_at) * 1000
-
-
-def bare_ms(kernel: Kernel, base_url: str) -> float:
-    """Until the chunk with the first word is in a variable of the cell."""
-    done = run(kernel, bare_cell(base_url, "first_at"))
-    found_at: float = kernel.value("found")
-    return (found_at - done.started_at) * 1000
-
-
-def first_shown_at(done: CellRun) -> float:
-    """When the first output with the first word came."""
-    for message in done.messages:
-        if FIRST_WORD in message.content.get("data", {}).get("text/markdown", ""):
-            return message.at
-    text = f"the answer was never shown: {done.outputs}"
-    raise RuntimeError(text)
+    return first_shown_ms(done)
 
 
 if __name__ == "__main__":

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import places
+import places  # noqa: F401  # before the harness
+from adapters import JUPYTER_AI, OURS, PEERS, START_TIMEOUT_S, Adapter, kernel_of
 from cells import run
-from figures import Figure, main
+from figures import Absence, Figure, left_out, main
 from support.kernel import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-PEER = "jupyter-ai-magic-commands==0.0.4"
-PEER_EXTENSION = "jupyter_ai_magic_commands"
+    from figures import Finding
+
 HEAVY = ("httpx", "ipywidgets", "markdown_it", "pydantic")
 LIMIT_MS = 50
 LIMIT_MB = 5
+LEAST_FASTER = 20
 LIMIT_TAKEN_MS = 2  # by other threads while a cell works right after loading
 LIMIT_STEP_MS = 100  # where a step of the warm-up was under way: it is finished
 
@@ -49,62 +49,59 @@ _found = (time.perf_counter() - _start) * 1000, max(0.0, _used * 1000)
 STEP_PAUSES_S = (0.293, 0.296, 0.299, 0.302) * 2
 
 
-class PeerKernel(Kernel):
-    """A kernel of another environment."""
-
-    def __init__(self, python: Path | str) -> None:
-        super().__init__()
-        self._python = str(python)
-
-    def __enter__(self) -> Kernel:
-        """Starts it; the harness takes the running interpreter's path when it does."""
-        own, sys.executable = sys.executable, self._python
-        try:
-            return super().__enter__()
-        finally:
-            sys.executable = own
-
-
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> list[Finding]:
     """Milliseconds and megabytes inside the kernel, then what the warm-up takes from a cell."""
     return [*loads(5 if quick else 9), *warm_ups(3 if quick else 9)]
 
 
-def loads(rounds: int) -> list[Figure]:
-    """The extension against a peer and against the HTTP library alone, in turn."""
-    own = sys.executable
-    candidates = {
-        "ours": (own, "%load_ext g4f_magic"),
-        "import httpx": (own, "import httpx"),
-        "import httpx; httpx.Client()": (own, "import httpx; httpx.Client()"),
-    }
-    peer = places.peer_python(PEER, f"ipykernel=={version('ipykernel')}")
-    if peer is not None:
-        candidates[PEER] = (str(peer), f"%load_ext {PEER_EXTENSION}")
+def loads(rounds: int) -> list[Finding]:
+    """The extension against its peers and against the HTTP library alone, in turn."""
+    absent: list[Absence] = []
+    statements = {name: bare(name) for name in ("import httpx", "import httpx; httpx.Client()")}
+    candidates = {OURS.name: OURS, **statements}
+    for peer in PEERS:
+        with left_out(peer.name, absent):
+            timed(peer)  # it writes its bytecode
+            candidates[peer.name] = peer
     found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in candidates}
-    for number in range(rounds + 1):
-        for name, (python, statement) in candidates.items():
-            sample = timed(python, statement)
-            if number:  # the first round writes bytecode
-                found[name].append(sample)
-    figures: list[Figure] = []
-    ours = found.pop("ours")
+    for _ in range(rounds):
+        for name, candidate in candidates.items():
+            found[name].append(timed(candidate))
+    return [*figures(found), *absent]
+
+
+def bare(statement: str) -> Adapter:
+    """A statement of this environment."""
+    return Adapter(statement, (), statement, ask="")
+
+
+def figures(found: dict[str, list[tuple[float, float, int]]]) -> list[Figure]:
+    """Ours with its limits, then once for each of the others."""
+    rows: list[Figure] = []
+    ours = found[OURS.name]
     quantities = ("%load_ext", "ms", LIMIT_MS), ("… resident memory", "MB", LIMIT_MB)
     for index, (name, unit, limit) in enumerate(quantities):
         samples = [sample[index] for sample in ours]
-        figures.append(Figure(name, unit, samples, limit=limit))
+        rows.append(Figure(name, unit, samples, limit=limit))
         for other, theirs in found.items():
-            baseline = [sample[index] for sample in theirs]
-            figures.append(Figure("… the same", unit, samples, baseline, other))
+            if other != OURS.name:
+                baseline = [sample[index] for sample in theirs]
+                rows.append(Figure("… the same", unit, samples, baseline, other))
     heavy = [sample[2] for sample in ours]
-    name = f"… of {', '.join(HEAVY)} loaded"
-    return [*figures, Figure(name, "", heavy, limit=0, judged="worst")]
+    rows.append(Figure(f"… of {', '.join(HEAVY)} loaded", "", heavy, limit=0, judged="worst"))
+    if JUPYTER_AI.name in found:
+        pairs = zip(ours, found[JUPYTER_AI.name], strict=True)
+        faster = [theirs[0] / one[0] for one, theirs in pairs]
+        name = f"… times as fast as {JUPYTER_AI.name}"
+        rows.append(Figure(name, "×", faster, limit=LEAST_FASTER, is_least=True))
+    return rows
 
 
-def timed(python: str, statement: str) -> tuple[float, float, int]:
-    """Milliseconds, megabytes and heavy modules of a statement in a new kernel."""
-    with PeerKernel(python) as kernel:
-        run(kernel, TIMED.format(statement=statement, heavy=HEAVY))
+def timed(candidate: Adapter) -> tuple[float, float, int]:
+    """Milliseconds, megabytes and heavy modules of what it loads with, in a new kernel."""
+    with kernel_of(candidate) as kernel:
+        code = TIMED.format(statement=candidate.load, heavy=HEAVY)
+        run(kernel, code, timeout=START_TIMEOUT_S)
         found: tuple[float, float, int] = kernel.value("_found")
         return found
 

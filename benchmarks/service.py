@@ -6,6 +6,9 @@ As a script it serves one scenario and says in JSON lines what happens and when:
     paced RATE TOKENS      so many tokens at so many a second, the first at once
     silent                 takes the request and says nothing
     busy SECONDS           503, with the request to come again after that time
+    as-asked               what the prompt says, in these words
+
+Who does not ask for a stream gets the same answer whole, when its last token would have come.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +32,7 @@ from support.byteserver import (
     json_reply,
     sse_head,
 )
+from support.chat_bytes import completion, counted
 from support.environment import clean_environment
 from support.process import Process
 
@@ -73,6 +78,17 @@ class Service:
         self._process.wait_until(lambda: len(self.times(what)) >= number, timeout)
         return self.times(what)[number - 1]
 
+    def closed_at(self, number: int, within_s: float) -> float | None:
+        """When the client of the n-th request went away, from 1; ``None`` if it is still there."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            for note in self._notes("closed"):
+                if note["number"] == number:
+                    found: float = note["at"]
+                    return found
+            time.sleep(0.02)
+        return None
+
     def _notes(self, what: str) -> list[dict[str, Any]]:
         notes = [json.loads(line) for line in self._process.lines if line.startswith("{")]
         return [note for note in notes if note["what"] == what]
@@ -80,9 +96,14 @@ class Service:
 
 def full() -> Script:
     """The long answer at once."""
-    head, *pieces = stream_bytes(tokens(answer_text()))
+    said = tokens(answer_text())
+    head, *pieces = stream_bytes(said)
+    at_once = whole(said)
 
     def script(exchange: Exchange) -> None:
+        if not exchange.request.json.get("stream"):
+            exchange.send(at_once)
+            return
         exchange.send(head)
         for piece in pieces:
             exchange.send(piece)
@@ -92,9 +113,15 @@ def full() -> Script:
 
 def paced(rate: str, number: str) -> Script:
     """Tokens on time: what was late is not made up for by a pause."""
-    head, *pieces = stream_bytes(tokens(answer_text())[: int(number)])
+    said = tokens(answer_text())[: int(number)]
+    head, *pieces = stream_bytes(said)
+    late = whole(said)
 
     def script(exchange: Exchange) -> None:
+        if not exchange.request.json.get("stream"):
+            exchange.sleep(len(said) / float(rate))
+            exchange.send(late)
+            return
         start = time.perf_counter()
         exchange.send(head)
         for index, piece in enumerate(pieces):
@@ -134,16 +161,23 @@ def stream_bytes(pieces: list[str]) -> list[bytes]:
     return [head, *(chunked(delta(piece)) for piece in pieces), end]
 
 
+def whole(pieces: list[str]) -> bytes:
+    """The answer that is not streamed."""
+    return json_reply(200, completion("".join(pieces), usage=counted(len(pieces))))
+
+
 def watched(script: Script) -> Script:
     """The script, telling when a request came and when its client went away."""
+    numbers = count(1)
 
     def watching(exchange: Exchange) -> None:
-        note("request", at=exchange.request.at)
+        number = next(numbers)
+        note("request", at=exchange.request.at, number=number)
         try:
             script(exchange)
         finally:
             if exchange.client_closed:
-                note("closed", at=exchange.closed_at)
+                note("closed", at=exchange.closed_at, number=number)
 
     return watching
 
@@ -153,15 +187,36 @@ def note(what: str, **facts: Any) -> None:
     print(json.dumps({"what": what, **facts}), flush=True)
 
 
-def serve(scenario: str, *arguments: str) -> None:
+def as_asked() -> Script:
+    """The scenario that the last message names; each is prepared when it is first asked for."""
+    prepared: dict[str, Script] = {}
+
+    def script(exchange: Exchange) -> None:
+        asked: str = exchange.request.json["messages"][-1]["content"]
+        if asked not in prepared:
+            prepared[asked] = play(*asked.split())
+        prepared[asked](exchange)
+
+    return script
+
+
+def play(scenario: str, *arguments: str) -> Script:
+    """The scenario of that name."""
+    return SCENARIOS[scenario](*arguments)
+
+
+SCENARIOS: dict[str, Callable[..., Script]] = {
+    "full": full,
+    "paced": paced,
+    "silent": silent,
+    "busy": busy,
+    "as-asked": as_asked,
+}
+
+
+def serve(*scenario: str) -> None:
     """Serves until the process is ended."""
-    scripts: dict[str, Callable[..., Script]] = {
-        "full": full,
-        "paced": paced,
-        "silent": silent,
-        "busy": busy,
-    }
-    with ByteServer(watched(scripts[scenario](*arguments))) as server:
+    with ByteServer(watched(play(*scenario))) as server:
         note("listening", port=server.port)
         while True:
             time.sleep(60)
