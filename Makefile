@@ -16,7 +16,7 @@ NODE_READY := tests/support/node/node_modules/.package-lock.json
 PYTEST := PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(LLMOCK)/only:$$PATH" $(BIN)/python -m pytest
 # Tests wait more than they compute. A file stays with one worker, as its tests share a kernel.
 SIDE_BY_SIDE := -n 3 --dist loadfile
-BEYOND_OLDEST := tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py tests/test_site.py
+BEYOND_OLDEST := tests/test_benchmarks.py tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py tests/test_site.py
 KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 

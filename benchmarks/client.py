@@ -1,4 +1,4 @@
-"""What Python programs pay for an answer: CPU time, memory, many streams at once.
+"""What Python programs pay for an answer: CPU time, waiting, memory, many streams at once.
 
 As a script with ``serve`` it is the service: ``max_tokens`` of a request says how many
 events of one character it gets.
@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import places
-from figures import Figure, main
+from figures import Absence, Figure, left_out, main
 from service import Service, note
 from support.byteserver import DONE, END, ByteServer, chunked, delta, finish, json_reply, sse_head
 from support.environment import clean_environment
 
 if TYPE_CHECKING:
+    from figures import Finding
     from support.byteserver import Exchange
 
+    Samples = dict[str, list[float]]
+
 GPT4FREE = "g4f==8.8.6"
-OPENAI = "openai==3.52.0"
+OPENAI = "openai==3.54.0"
+LLM = "llm==0.36"
+PEERS = (GPT4FREE, OPENAI, LLM)
 EVENTS = 20_000
 LONG = 200_000
+FIRST_TOKENS = 21
 STREAMS = 200
 EVENTS_OF_EACH = 100
 WRITE_BYTES = 16 * 1024
@@ -33,7 +39,8 @@ TIMEOUT_S = 300.0
 MOST_OF_BARE = 2.0  # at least half as many events in a CPU second
 # At least five times as many; of gpt4free half as many again, since it reads through aiohttp:
 # a fifth of its time is less than bare httpx takes.
-MOST_OF_PEER = {OPENAI: 0.2, GPT4FREE: 0.66}
+MOST_OF_PEER = {OPENAI: 0.2, LLM: 0.2, GPT4FREE: 0.66}
+MOST_LATER_MS = 15  # than a bare client's first token
 MOST_GROWTH_MB = 5
 MOST_OF_BARE_TIME = 1.3
 
@@ -98,6 +105,24 @@ def ask(number, each=lambda: None):
             each()
     return found
 """,
+    LLM: """
+import os, pathlib, tempfile
+folder = tempfile.TemporaryDirectory()
+os.environ["LLM_USER_PATH"] = folder.name
+pathlib.Path(folder.name, "extra-openai-models.yaml").write_text(
+    f"- model_id: local\\n  model_name: m\\n  api_base: {URL}\\n"
+)
+import llm
+model = llm.get_model("local")
+
+def ask(number, each=lambda: None):
+    found = 0
+    for text in model.prompt("Go on.", max_tokens=number):
+        if text:
+            found += 1
+            each()
+    return found
+""",
 }
 ASYNC = {
     "httpx": BARE
@@ -144,6 +169,14 @@ def measure():
     return (time.process_time() - start) * 1e6 / {number}
 print(json.dumps(measure()))
 """
+FIRST = """
+def first_ms():
+    seen = []
+    start = time.perf_counter()
+    assert ask(20, lambda: seen or seen.append(time.perf_counter())) == 20
+    return (seen[0] - start) * 1000
+print(json.dumps(sorted(first_ms() for _ in range({number}))[{number} // 2]))
+"""
 ASYNC_CPU = """
 async def measure():
     assert await ask(200) == 200
@@ -189,27 +222,31 @@ class Counting(Service):
         self._command = [sys.executable, str(Path(__file__)), "serve"]
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> list[Finding]:
     """Ratios with a limit each, and the quantities behind them."""
     rounds = 3 if quick else 7
+    absent: list[Absence] = []
+    pythons = {"httpx": Path(sys.executable), "g4f_magic": Path(sys.executable)}
     with Counting() as service:
         url = service.base_url
-        return [*events(url, rounds), *memory(url, quick=quick), *many(url, rounds)]
+        for name in PEERS:
+            with left_out(name, absent):
+                python = places.peer_python(name)
+                run(url, SYNC[name] + CPU, python, number=EVENTS_OF_EACH)
+                pythons[name] = python
+        found = [*events(url, pythons, rounds), *first_tokens(url, pythons, rounds)]
+        return [*found, *memory(url, quick=quick), *many(url, rounds), *absent]
 
 
-def events(url: str, rounds: int) -> list[Figure]:
+def events(url: str, pythons: dict[str, Path], rounds: int) -> list[Figure]:
     """CPU time of one event: ours in the middle of what it is held against."""
-    pythons = {name: places.peer_python(name) for name in (GPT4FREE, OPENAI)}
-    peers = {name: path for name, path in pythons.items() if path is not None}
-    sync: dict[str, list[float]] = {name: [] for name in ("httpx", "g4f_magic", *peers)}
-    other: dict[str, list[float]] = {"httpx": [], "g4f_magic": []}
+    sync: Samples = {name: [] for name in pythons}
+    other: Samples = {"httpx": [], "g4f_magic": []}
     for _ in range(rounds):
         for name, samples in sync.items():
-            code = SYNC[name] + CPU
-            samples.append(run(url, code, peers.get(name, Path(sys.executable)), number=EVENTS))
+            samples.append(run(url, SYNC[name] + CPU, pythons[name], number=EVENTS))
         for name, samples in other.items():
             samples.append(run(url, ASYNC[name] + ASYNC_CPU, number=EVENTS))
-    named = {"httpx": "bare httpx and json.loads"} | {name: name for name in peers}
     found: list[Figure] = []
     for title, ours, them in (
         ("Client", sync["g4f_magic"], {**sync}),
@@ -218,8 +255,27 @@ def events(url: str, rounds: int) -> list[Figure]:
         for name, theirs in them.items():
             if name != "g4f_magic":
                 limit = MOST_OF_PEER.get(name, MOST_OF_BARE)
-                found += against(f"{title}, {EVENTS} events", ours, theirs, named[name], limit)
+                found += against(f"{title}, {EVENTS} events", ours, theirs, named(name), limit)
     return found
+
+
+def first_tokens(url: str, pythons: dict[str, Path], rounds: int) -> list[Figure]:
+    """From the call to the first token of a warm client, the median of a process."""
+    found: Samples = {name: [] for name in pythons}
+    for _ in range(rounds):
+        for name, samples in found.items():
+            samples.append(run(url, SYNC[name] + FIRST, pythons[name], number=FIRST_TOKENS))
+    ours, title = found.pop("g4f_magic"), "Client, first token of a warm client"
+    later = [one - bare for one, bare in zip(ours, found["httpx"], strict=True)]
+    return [
+        *(Figure(title, "ms", ours, theirs, named(name)) for name, theirs in found.items()),
+        Figure("… later than bare httpx", "ms", later, limit=MOST_LATER_MS),
+    ]
+
+
+def named(name: str) -> str:
+    """What a library is called in the table."""
+    return "bare httpx and json.loads" if name == "httpx" else name
 
 
 def against(

@@ -22,7 +22,9 @@ import g4f_magic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    Measure = Callable[..., list["Finding"]]
+    Measure = Callable[..., Sequence["Finding"]]
+
+Judged = Literal["median", "worst"]
 
 HEADINGS = ("measured", "unit", "median (min – max)", "runs", "against", "ratio", "limit", "")
 PACKAGES = ("ipykernel", "ipython", "httpx", "anyio", "markdown-it-py", "pyzmq")
@@ -41,7 +43,7 @@ class Figure:
     baseline: Sequence[float] = ()
     baseline_name: str = ""
     limit: float | None = None
-    judged: Literal["median", "worst"] = "median"
+    judged: Judged = "median"
     is_least: bool = False
 
     @property
@@ -59,7 +61,7 @@ class Figure:
         if self.baseline:
             against = f"{self.baseline_name}: {spread(self.baseline)}"
             whole = median(self.baseline)
-            ratio = f"{median(self.samples) / whole:.2f}" if whole > 0 else ""
+            ratio = number(median(self.samples) / whole) if whole > 0 else ""
         if self.limit is not None:
             limit = f"{self.judged} {'≥' if self.is_least else '≤'} {number(self.limit)}"
             verdict = "ok" if self.is_within else "**missed**"

@@ -152,6 +152,6 @@ def memory_mb() -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["ask"]:
-        print(json.dumps(ask(*sys.argv[2:4], int(sys.argv[4]))))
+        print(json.dumps(ask(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
     else:
         sys.exit(main(measure))

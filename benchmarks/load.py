@@ -51,7 +51,7 @@ STEP_PAUSES_S = (0.293, 0.296, 0.299, 0.302) * 2
 
 def measure(*, quick: bool) -> list[Finding]:
     """Milliseconds and megabytes inside the kernel, then what the warm-up takes from a cell."""
-    return [*loads(5 if quick else 9), *warm_ups(3 if quick else 9)]
+    return [*loads(5 if quick else 7), *warm_ups(3 if quick else 9)]
 
 
 def loads(rounds: int) -> list[Finding]:

@@ -95,8 +95,14 @@ def first_tokens(field: Field, rounds: int) -> list[Figure]:
     kernel, url = field.ours.kernel, field.service.base_url
     set_up_bare(kernel)
     bare_ms(kernel, url, SHORT)
-    bare = [bare_ms(kernel, url, SHORT) for _ in range(rounds)]
-    found = field.in_turn(rounds, lambda asker: first_shown_ms(asker.ask(SHORT)))
+    bare: list[float] = []
+
+    def taken(asker: Asker) -> float:
+        if asker is field.ours:
+            bare.append(bare_ms(kernel, url, SHORT))
+        return first_shown_ms(asker.ask(SHORT))
+
+    found = field.in_turn(rounds, taken)
     ours = found[OURS.name]
     later = [one - other for one, other in zip(ours, bare, strict=True)]
     return [

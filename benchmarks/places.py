@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "benchmarks"
 PEERS = ROOT / "build" / "peers"
 PIP = ("-m", "pip", "install", "--quiet", "--retries", "2", "--disable-pip-version-check")
+INSTALL_TIMEOUT_S = 600.0
 
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.append(str(ROOT))  # last, so that an installed package is the one that is measured
@@ -35,8 +36,9 @@ def peer_python(*requirements: str) -> Path:
     if not ready.exists() or ready.read_text().split() != wanted:
         print(f"making {folder.relative_to(ROOT)} …", file=sys.stderr, flush=True)
         venv.create(folder, with_pip=True, clear=True)
+        command = [str(python), *PIP, *wanted]
         done = subprocess.run(
-            [python, *PIP, *wanted], stderr=subprocess.PIPE, text=True, check=False
+            command, stderr=subprocess.PIPE, text=True, timeout=INSTALL_TIMEOUT_S, check=False
         )
         if done.returncode:
             reason = f"pip: {(done.stderr.splitlines() or ['failed'])[-1]}"

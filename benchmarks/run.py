@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import adapters
 import browser
 import catalogue
 import client
@@ -22,7 +23,7 @@ import paced
 import peers
 import places
 import store
-from figures import missed, surroundings
+from figures import left_out, missed, surroundings
 from results import Part, page
 
 import g4f_magic
@@ -47,7 +48,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help=f"instead of {RESULTS.name}")
     asked = parser.parse_args()
     print(f"measuring {Path(g4f_magic.__file__).parent}", file=sys.stderr, flush=True)
-    peers.prepare()
+    prepare()
     parts = run_all(MODULES, quick=asked.quick)
     written = page(parts, surroundings())
     print(written)
@@ -55,6 +56,14 @@ def main() -> int:
     if target is not None:
         target.write_text(written, encoding="utf-8")
     return 1 if any(missed(part.findings) or part.failure for part in parts) else 0
+
+
+def prepare() -> None:
+    """Makes the environments of all peers, so that none is made while something is timed."""
+    wanted = [peer.requirements for peer in adapters.PEERS] + [(name,) for name in client.PEERS]
+    for requirements in wanted:
+        with left_out(requirements[0], []):
+            places.peer_python(*requirements)
 
 
 def run_all(modules: Sequence[ModuleType], *, quick: bool) -> list[Part]:
