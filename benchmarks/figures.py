@@ -128,21 +128,23 @@ def missed(findings: Sequence[Finding]) -> list[str]:
 
 
 def surroundings() -> str:
-    """The versions and the machine behind the figures, in one line."""
+    """The versions, the machine and what else keeps it busy just now, in one line."""
     found = [f"g4f_magic {g4f_magic.__version__}", f"Python {platform.python_version()}"]
     found += [f"{name} {version(name)}" for name in PACKAGES]
     return f"{date.today().isoformat()} · {' · '.join(found)} · {machine()}"  # noqa: DTZ011
 
 
 def machine() -> str:
-    """The system, the processor where it tells its name, and how many cores it has."""
+    """The system, the processor where it tells its name, its cores, and the load on them."""
     try:
         told = Path("/proc/cpuinfo").read_text()
     except OSError:
         told = ""
     named = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
     processor = named.group(1) if named else platform.processor()
-    found = (f"{platform.system()} {platform.machine()}", processor, f"{os.cpu_count()} cores")
+    found = [f"{platform.system()} {platform.machine()}", processor, f"{os.cpu_count()} cores"]
+    if hasattr(os, "getloadavg"):
+        found.append(f"load {os.getloadavg()[0]:.1f}")
     return ", ".join(filter(None, found))
 
 
@@ -152,8 +154,9 @@ def main(measure: Measure) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     quick = parser.parse_args().quick
     print(f"measuring {Path(g4f_magic.__file__).parent}", file=sys.stderr, flush=True)
+    told = surroundings()
     findings = measure(quick=quick)
-    print(f"{surroundings()}\n\n{table(findings)}")
+    print(f"{told}\n\n{table(findings)}")
     for name in missed(findings):
         print(f"limit missed: {name}", file=sys.stderr)
     return 1 if missed(findings) else 0

@@ -102,6 +102,15 @@ def test_a_script_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixt
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_what_begins_late_is_shortened() -> None:
+    """A run that takes an hour is one that nobody makes."""
+    whole = ModuleType("whole", "Works.")
+    vars(whole)["measure"] = lambda *, quick: [] if quick else [KEPT]
+    (part,) = run.run_all([whole], quick=False, shortened_after_s=-1)
+    assert part.is_quick
+    assert not part.findings
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_says_what_it_measures(
     script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
