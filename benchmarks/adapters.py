@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import places  # before the harness
-from cells import run
+from cells import first_shown_ms, run
 from support.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -78,9 +78,11 @@ class Asker:
         run(kernel, adapter.point.replace("{url}", url))
 
     def ask(self, prompt: str) -> CellRun:
-        """The cell that showed a whole answer, without history."""
+        """The cell that showed an answer, without history; `RuntimeError` where none was shown."""
         run(self.kernel, self._adapter.forget)
-        return run(self.kernel, self._cell(prompt), timeout=ANSWER_TIMEOUT_S)
+        done = run(self.kernel, self._cell(prompt), timeout=ANSWER_TIMEOUT_S)
+        first_shown_ms(done)  # some print what went wrong, and end as if nothing had
+        return done
 
     def start(self, prompt: str) -> RunningCell:
         """The same cell, still running."""

@@ -59,8 +59,9 @@ def bare_cell(base_url: str, reader: str, prompt: str = "Go on.") -> str:
 def run(kernel: Kernel, code: str, name: str | None = None, timeout: float = 60.0) -> CellRun:
     """Runs a cell that has to succeed."""
     done = kernel.run(code, cell_id=name, timeout=timeout)
-    if done.error is not None:
-        raise RuntimeError("\n".join([code, *done.error.traceback]))
+    if (error := done.error) is not None:
+        text = [f"{error.ename}: {error.evalue}", code, *error.traceback]
+        raise RuntimeError("\n".join(text))
     return done
 
 

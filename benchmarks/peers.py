@@ -116,6 +116,7 @@ def full_speed(field: Field, rounds: int) -> list[Figure]:
 
     def taken(asker: Asker) -> tuple[float, float]:
         done = asker.ask("full")
+        assert done.iopub_bytes > SIZE_BYTES, f"not the whole answer: {done.outputs}"
         return done.duration_s, done.iopub_bytes / SIZE_BYTES
 
     found = field.in_turn(rounds, taken)
