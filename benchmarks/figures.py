@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import re
@@ -13,18 +14,20 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import places  # noqa: F401  # before the package
 
 import g4f_magic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Measure = Callable[..., Sequence["Finding"]]
 
 Judged = Literal["median", "worst"]
+
+T = TypeVar("T")
 
 HEADINGS = ("measured", "unit", "median (min – max)", "runs", "against", "ratio", "limit", "")
 PACKAGES = ("ipykernel", "ipython", "httpx", "anyio", "markdown-it-py", "pyzmq")
@@ -103,6 +106,21 @@ def left_out(name: str, absent: list[Absence]) -> Iterator[None]:
         print(absent[-1], file=sys.stderr, flush=True)
 
 
+def in_turn(
+    takes: Mapping[str, Callable[[], T]], rounds: int, absent: list[Absence]
+) -> dict[str, list[T]]:
+    """So many samples of each; who fails is left out from then on, but for the first."""
+    first, *others = takes
+    found: dict[str, list[T]] = {name: [] for name in takes}
+    for _ in range(rounds):
+        found[first].append(takes[first]())
+        for name in others:
+            if not any(name == gone.name for gone in absent):
+                with left_out(name, absent):
+                    found[name].append(takes[name]())
+    return {name: samples for name, samples in found.items() if len(samples) == rounds}
+
+
 def number(value: float) -> str:
     """The value with three digits, or all of those before the point."""
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
@@ -148,12 +166,19 @@ def machine() -> str:
     return ", ".join(filter(None, found))
 
 
+def prepare_package() -> None:
+    """Says which package is measured, and compiles it as pip does (the peers come from there)."""
+    folder = Path(g4f_magic.__file__).parent
+    print(f"measuring {folder}", file=sys.stderr, flush=True)
+    compileall.compile_dir(folder, quiet=1)
+
+
 def main(measure: Measure) -> int:
     """Measure, print the table, and return 1 if a limit was missed."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     quick = parser.parse_args().quick
-    print(f"measuring {Path(g4f_magic.__file__).parent}", file=sys.stderr, flush=True)
+    prepare_package()
     told = surroundings()
     findings = measure(quick=quick)
     print(f"{told}\n\n{table(findings)}")

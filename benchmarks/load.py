@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import places  # noqa: F401  # before the harness
 from adapters import JUPYTER_AI, OURS, PEERS, START_TIMEOUT_S, Adapter, kernel_of
 from cells import run
-from figures import Absence, Figure, left_out, main
+from figures import Absence, Figure, in_turn, main
 from support.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from figures import Finding
 
 HEAVY = ("httpx", "ipywidgets", "markdown_it", "pydantic")
+BARE = ("import httpx", "import httpx; httpx.Client()")
 LIMIT_MS = 50
 LIMIT_MB = 5
 LEAST_FASTER = 20
@@ -57,22 +59,10 @@ def measure(*, quick: bool) -> list[Finding]:
 def loads(rounds: int) -> list[Finding]:
     """The extension against its peers and against the HTTP library alone, in turn."""
     absent: list[Absence] = []
-    statements = {name: bare(name) for name in ("import httpx", "import httpx; httpx.Client()")}
-    candidates = {OURS.name: OURS, **statements}
-    for peer in PEERS:
-        with left_out(peer.name, absent):
-            timed(peer)  # it writes its bytecode
-            candidates[peer.name] = peer
-    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in candidates}
-    for _ in range(rounds):
-        for name, candidate in candidates.items():
-            found[name].append(timed(candidate))
-    return [*figures(found), *absent]
-
-
-def bare(statement: str) -> Adapter:
-    """A statement of this environment."""
-    return Adapter(statement, (), statement, ask="")
+    bare = (Adapter(each, (), each, ask="") for each in BARE)
+    takes = {adapter.name: partial(timed, adapter) for adapter in (OURS, *bare, *PEERS)}
+    in_turn(takes, 1, absent)  # writes bytecode
+    return [*figures(in_turn(takes, rounds, absent)), *absent]
 
 
 def figures(found: dict[str, list[tuple[float, float, int]]]) -> list[Figure]:

@@ -15,7 +15,7 @@ from support.kernel import Kernel
 
 RATE = 100
 SESSIONS = 5  # side by side: each takes a few percent of a core
-LIMIT_RATIO = 25
+LIMIT_RATIO = 25  # of the whole 80 s: a short answer bears more of what is sent once
 LIMIT_MESSAGES = 15
 
 
@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> list[Figure]:
     ratios, most = ([pair[i] for pair in found] for i in (0, 1))
     name = f"{RATE} tokens/s for {seconds} s: published bytes / answer bytes"
     return [
-        Figure(name, "×", ratios, limit=LIMIT_RATIO, judged="worst"),
+        Figure(name, "×", ratios, limit=None if quick else LIMIT_RATIO, judged="worst"),
         Figure("… most messages in one second", "", most, limit=LIMIT_MESSAGES, judged="worst"),
     ]
 

@@ -6,13 +6,14 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import places  # noqa: F401  # before the harness
 from adapters import CELLMAGE, CHATLAB, OURS, PEERS, Adapter, Asker, kernel_of
 from answer_text import SIZE_BYTES, answer_text, tokens
 from cells import bare_ms, first_shown_ms, run, set_up_bare
-from figures import Absence, Figure, left_out, main
+from figures import Absence, Figure, in_turn, left_out, main
 from service import Service
 
 if TYPE_CHECKING:
@@ -40,41 +41,29 @@ class Field:
         self.service = service
         self.absent: list[Absence] = []
         self.ours = self._start(OURS, stack)
-        self._peers: dict[str, Asker] = {}
+        self._askers = {OURS.name: self.ours}
         for adapter in PEERS:
             with left_out(adapter.name, self.absent):
-                self._peers[adapter.name] = self._start(adapter, stack)
+                self._askers[adapter.name] = self._start(adapter, stack)
 
     def in_turn(self, rounds: int, take: Callable[[Asker], T]) -> dict[str, list[T]]:
         """So many samples of each, ours first."""
-        found: dict[str, list[T]] = {OURS.name: [], **{name: [] for name in self._peers}}
-        for _ in range(rounds):
-            found[OURS.name].append(take(self.ours))
-            for name, asker in self._still_here():
-                with left_out(name, self.absent):
-                    found[name].append(take(asker))
-        return {name: samples for name, samples in found.items() if len(samples) == rounds}
+        takes = {name: partial(take, asker) for name, asker in self._askers.items()}
+        return in_turn(takes, rounds, self.absent)
 
     def at_once(self, take: Callable[[Asker], T]) -> dict[str, list[T]]:
         """One sample of each, taken side by side."""
+        gone = {absence.name for absence in self.absent}
+        here = {name: asker for name, asker in self._askers.items() if name not in gone}
         with ThreadPoolExecutor() as pool:
-            ours = pool.submit(take, self.ours)
-            others = {name: pool.submit(take, asker) for name, asker in self._still_here()}
-        found = {OURS.name: [ours.result()]}
-        for name, other in others.items():
-            with left_out(name, self.absent):
-                found[name] = [other.result()]
-        return found
+            began = {name: pool.submit(take, asker) for name, asker in here.items()}
+        return in_turn({name: one.result for name, one in began.items()}, 1, self.absent)
 
     def _start(self, adapter: Adapter, stack: ExitStack) -> Asker:
         url = self.service.base_url
         asker = Asker(adapter, stack.enter_context(kernel_of(adapter, url)), url)
         asker.ask(SHORT)  # warms up
         return asker
-
-    def _still_here(self) -> list[tuple[str, Asker]]:
-        gone = {absence.name for absence in self.absent}
-        return [(name, asker) for name, asker in self._peers.items() if name not in gone]
 
 
 def measure(*, quick: bool) -> list[Finding]:

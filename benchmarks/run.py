@@ -23,10 +23,8 @@ import paced
 import peers
 import places
 import store
-from figures import left_out, missed, surroundings
+from figures import left_out, missed, prepare_package, surroundings
 from results import Part, page
-
-import g4f_magic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +45,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs, not written")
     parser.add_argument("--write", type=Path, metavar="FILE", help=f"instead of {RESULTS.name}")
     asked = parser.parse_args()
-    print(f"measuring {Path(g4f_magic.__file__).parent}", file=sys.stderr, flush=True)
-    prepare()
+    prepare_package()
+    prepare_peers()
     told = surroundings()
     parts = run_all(MODULES, quick=asked.quick)
     written = page(parts, told)
@@ -59,7 +57,7 @@ def main() -> int:
     return 1 if any(missed(part.findings) or part.failure for part in parts) else 0
 
 
-def prepare() -> None:
+def prepare_peers() -> None:
     """Makes the environments of all peers, so that none is made while something is timed."""
     wanted = [peer.requirements for peer in adapters.PEERS] + [(name,) for name in client.PEERS]
     for requirements in wanted:

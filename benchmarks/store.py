@@ -78,7 +78,7 @@ def write(path: Path, size: int) -> None:
 def append_ms(path: Path) -> float:
     """What the disk takes for one turn, in a database that is open."""
     store = Store(path)
-    store.outline(NOTEBOOK, "none")
+    store.turns(NOTEBOOK, "none")
     started = time.perf_counter()
     for _ in range(APPENDED):
         store.finish(store.begin(NOTEBOOK, "main", SavedTurn(prompt=PROMPT)), ANSWER)
@@ -111,7 +111,6 @@ def readiness(path: Path, rounds: int) -> list[Figure]:
         lambda store: store.history(NOTEBOOK, "all in force", "new", "1").said, whole
     )
     shown = open_and(lambda store: list(store.turns(NOTEBOOK, "main", last=IN_FORCE)), IN_FORCE)
-    outlined = open_and(lambda store: list(store.outline(NOTEBOOK, "main")), whole)
     loaded = open_and(lambda store: list(store.turns(NOTEBOOK, "main")), whole)
     of = f"of {whole:,} turns"
     return [
@@ -120,7 +119,6 @@ def readiness(path: Path, rounds: int) -> list[Figure]:
         ),
         Figure("… all in force", "ms", sent_all),
         Figure(f"open and read the last {IN_FORCE} {of}", "ms", shown),
-        Figure(f"… the outline {of}", "ms", outlined),
         Figure(f"… all {of}", "ms", loaded),
     ]
 

@@ -59,6 +59,16 @@ def test_a_peer_that_fails_is_left_out_with_the_reason() -> None:
     ]
 
 
+def test_a_peer_that_fails_once_is_not_asked_again() -> None:
+    """Half its samples would be held against all of ours, or every round told the same."""
+    absent: list[Absence] = []
+    takes = {"ours": lambda: 1, "broken": lambda: 1 // 0, "whole": lambda: 2}
+    assert figures.in_turn(takes, 2, absent) == {"ours": [1, 1], "whole": [2, 2]}
+    assert [gone.name for gone in absent] == ["broken"]
+    with pytest.raises(ZeroDivisionError):
+        figures.in_turn({"ours": lambda: 1 // 0}, 2, absent)
+
+
 def test_the_page_begins_with_what_was_missed_and_what_failed() -> None:
     """A limit that is not kept would be found by those only who read every row."""
     parts = [
