@@ -14,8 +14,9 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "benchmarks/RESULTS.md",
 ]
-exclude_patterns = [".*", "build", "dist", "tests", "benchmarks", "g4f_magic"]
+exclude_patterns = [".*", "build", "dist", "tests", "g4f_magic"]
 
 # Notebooks are shown as they are saved; the tests execute them.
 nb_execution_mode = "off"
