@@ -141,8 +141,16 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def missed(findings: Sequence[Finding]) -> list[str]:
-    """The names of the figures whose limit is not kept."""
-    return [found.name for found in findings if isinstance(found, Figure) and not found.is_within]
+    """The names of the figures whose limit is not kept, each with the row that it goes on from."""
+    names: list[str] = []
+    title = ""
+    for found in findings:
+        if isinstance(found, Figure):
+            goes_on = found.name.startswith("…")
+            title = title if goes_on else found.name
+            if not found.is_within:
+                names.append(f"{title} {found.name}" if goes_on else title)
+    return names
 
 
 def surroundings() -> str:

@@ -149,6 +149,7 @@ def interrupted(asker: Asker, service: Service) -> tuple[float, float]:
     asker.kernel.interrupt()
     finished_at = cell.finish().finished_at
     assert finished_at is not None
+    assert finished_at > sent_at, "the cell had ended by itself"
     closed_at = service.closed_at(number, STILL_OPEN_S) or sent_at + STILL_OPEN_S
     run(asker.kernel, "pass")
     return (finished_at - sent_at) * 1000, (closed_at - sent_at) * 1000

@@ -23,7 +23,7 @@ SCRIPTS = sorted(
     if "sys.exit(main(" in path.read_text(encoding="utf-8")
 )
 KEPT = Figure("speed", "ms", [3.0, 1.0, 20.0], [10.0, 30.0, 20.0], "bare", limit=5)
-MISSED = Figure("size", "×", [999.0, 2000.0], limit=1000, judged="worst", is_least=True)
+MISSED = Figure("… size", "×", [999.0, 2000.0], limit=1000, judged="worst", is_least=True)
 ABSENT = Absence("chatlab", "pip: no network")
 
 
@@ -31,7 +31,7 @@ def test_a_row_has_the_spread_the_ratio_and_the_limit() -> None:
     """Without the spread one could not tell a measurement from luck."""
     assert figures.table([KEPT, MISSED]).splitlines()[2:] == [
         "| speed | ms | 3 (1 – 20) | 3 | bare: 20 (10 – 30) | 0.15 | median ≤ 5 | ok |",
-        "| size | × | 1500 (999 – 2000) | 2 |  |  | worst ≥ 1000 | **missed** |",
+        "| … size | × | 1500 (999 – 2000) | 2 |  |  | worst ≥ 1000 | **missed** |",
     ]
 
 
@@ -81,7 +81,7 @@ def test_the_page_begins_with_what_was_missed_and_what_failed() -> None:
         "",
         "**1 of 2 limits are missed:**",
         "",
-        "- `load.py`: size",
+        "- `load.py`: speed … size",
         "- `grid.py` failed: OSError: disk full",
     ]
     assert "## load\n\nWhat it costs. (61 s)\n\n| measured |" in told
