@@ -102,4 +102,4 @@ def kernel_of(adapter: Adapter, url: str = "") -> Kernel:
     if not adapter.requirements:
         return Kernel(env)
     python = places.peer_python(*adapter.requirements)
-    return Kernel({**env, "HOME": str(places.PEERS), "PYTHONPATH": ""}, python=python)
+    return Kernel({**env, "HOME": str(places.PEERS), "PYTHONPATH": ""}, python=str(python))
