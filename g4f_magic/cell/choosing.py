@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,10 @@ def model_list(chosen: Target, options: argparse.Namespace) -> ModelList:
 
 def model_picker(models: ModelList, settings: Settings, *, may_click: bool) -> Displayed | Picker:
     """Return a picker of models, or where there are no widgets what to type instead."""
-    if not may_click:
-        return Note(by_hand(models))
-    return Picker(models, _try_model, partial(_use_model, settings))
+    with suppress(ImportError):  # of ipywidgets
+        if may_click:
+            return Picker(models, _try_model, partial(_use_model, settings))
+    return Note(by_hand(models))
 
 
 def _try_model(model: ModelInfo) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..display.stop import ClickProbe, StopBar
@@ -86,8 +87,10 @@ class Screen:
         said = [one for one in comparison.columns if one.answer.text]
         if len(said) > 1:
             kept = (one.label for one in said if one.answer is comparison.kept)
-            self._keep_buttons = KeepButtons([one.label for one in said], next(kept, None), keep)
-            self._keep_buttons.show(self._shell.display_pub)
+            labels = [one.label for one in said]
+            with suppress(ImportError):  # without ipywidgets there is _.keep("model")
+                self._keep_buttons = KeepButtons(labels, next(kept, None), keep)
+                self._keep_buttons.show(self._shell.display_pub)
 
     def press(self, label: str) -> None:
         """Show on the buttons that an answer was chosen by other means."""

@@ -137,9 +137,14 @@ class Kernel:
             self._on_message = None
 
     def start(
-        self, code: str, cell_id: str | None = None, *, may_abort: bool = True
+        self,
+        code: str,
+        cell_id: str | None = None,
+        *,
+        may_abort: bool = True,
+        subshell: str = "",
     ) -> RunningCell:
-        """Sends a cell and returns at once; several may be queued.
+        """Sends a cell and returns at once; several may be queued, or run in a subshell.
 
         With ``may_abort`` an error in it aborts the queued ones, and with ipykernel 6 also
         what is sent shortly after.
@@ -147,16 +152,33 @@ class Kernel:
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
         content |= {"allow_stdin": False, "stop_on_error": may_abort}
         metadata = {} if cell_id is None else {"cellId": cell_id, "deletedCells": []}
-        message_id = self.send("execute_request", content, metadata)
+        message_id = self.send("execute_request", content, metadata, subshell=subshell)
         run = self._runs[message_id] = CellRun(message_id)
         return RunningCell(self, run)
 
+    def open_subshell(self) -> str:
+        """Opens a second line of execution, which ipykernel 7 has; returns its name."""
+        session, connection = self.manager.session, self.manager.get_connection_info()
+        with self._context.socket(zmq.DEALER) as control:
+            control.linger = 0
+            control.connect(f"tcp://{connection['ip']}:{connection['control_port']}")
+            session.send(control, session.msg("create_subshell_request", {}))
+            assert control.poll(20_000), "the kernel does not answer"
+            name: str = self._decode(control.recv_multipart())["content"]["subshell_id"]
+            return name
+
     def send(
-        self, kind: str, content: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+        self,
+        kind: str,
+        content: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        subshell: str = "",
     ) -> str:
         """Sends any shell message (a ``comm_msg``, say); returns its id."""
         session = self.manager.session
         message = session.msg(kind, dict(content), metadata=dict(metadata or {}))
+        message["header"] |= {"subshell_id": subshell} if subshell else {}
         session.send(self._shell, message)
         message_id: str = message["header"]["msg_id"]
         return message_id
