@@ -10,6 +10,9 @@ READY := $(VENV)/.ready
 OLDEST := .venv-oldest
 DOCS := .venv-docs
 KERNELS := 6.29.5 7.0.1 7.3.0
+# These environments have other Pythons, where they are there: kept by pyenv, or on the path.
+python = $(firstword $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python) \
+  $(shell command -v python$(1)) $(PYTHON))
 LLMOCK := .venv-llmock
 NODE_READY := tests/support/node/node_modules/.package-lock.json
 
@@ -17,7 +20,7 @@ PYTEST := PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(LLMOCK)/only:$$PATH" $(BIN)/python 
 # Tests wait more than they compute. A file stays with one worker, as its tests share a kernel.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 BEYOND_OLDEST := tests/test_benchmarks.py tests/test_values.py tests/test_attachments.py tests/test_attach_cell.py tests/test_engine.py tests/test_site.py
-KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py
+KERNEL_TESTS := tests/test_chat_cell.py tests/test_cell_trouble.py tests/test_terminal.py tests/test_compatibility.py
 OLDEST_PYTEST := PATH="$(CURDIR)/$(LLMOCK)/only:$$PATH" $(OLDEST)/bin/python -m pytest
 
 .PHONY: demo test test-all test-package test-oldest test-kernels fuzz lint docs lab bench clean
@@ -86,7 +89,7 @@ $(READY): $(LAB_READY)
 
 # The lower bounds of pyproject.toml, and Colab's kernel.
 $(OLDEST)/.ready: pyproject.toml tests/oldest.txt
-	$(PYTHON) -m venv $(OLDEST)
+	$(call python,3.10) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(OLDEST)/bin/python -m pip install --quiet --editable . --group kernel --constraint tests/oldest.txt
 	touch $@
@@ -99,9 +102,12 @@ $(DOCS)/.ready: pyproject.toml
 	touch $@
 
 # Kernels between the oldest and today's; 7.0 and 7.3 treat widgets' messages differently.
+PYTHON_6.29.5 := 3.12
+PYTHON_7.0.1 := 3.13
+PYTHON_7.3.0 := 3.13
 PINS_6.29.5 := ipython==8.39.0 ipywidgets==8.1.5
 $(KERNELS:%=.venv-kernel-%/.ready): .venv-kernel-%/.ready: pyproject.toml
-	$(PYTHON) -m venv $(@D)
+	$(call python,$(PYTHON_$*)) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(@D)/bin/python -m pip install --quiet --editable . --group kernel ipykernel==$* $(PINS_$*)
 	touch $@
