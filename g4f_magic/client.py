@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from . import portal
 from .providers import OpenaiChat, RetryProvider, get_provider
 from .providers.base import models_of
-from .secret import Secret
+from .secret import bare, veiled
 from .shaping import chunks_of, completion_of, page_of, pictures_of, plain_messages
 from .streams import AsyncStream, Stream
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # pyright takes a class for a Provider only if it repeats that its name is a ClassVar.
 ProviderLike: TypeAlias = "Provider | type[OpenaiTemplate] | str"
 """What may answer: a provider, a class on the template, a name or a base URL."""
+
+_NOT_PICKLED = frozenset({"api_key", "proxy"})
 
 
 class AsyncClient:
@@ -56,19 +58,34 @@ class AsyncClient:
         self.images: AsyncImages = AsyncImages(self)
         self.models: AsyncModels = AsyncModels(self)
         settings = {
-            "api_key": Secret(api_key) if api_key else None,
+            "api_key": api_key or None,
             "api_base": api_base,
-            "proxy": _hidden(proxies),
+            "proxy": proxies or None,
             "timeout": timeout,
             "max_retries": max_retries,
         }
-        self.settings: dict[str, Any] = {
-            name: value for name, value in settings.items() if value is not None
-        }
+        self.settings: dict[str, Any] = veiled(
+            {name: value for name, value in settings.items() if value is not None}
+        )
 
     def __repr__(self) -> str:
         """Name the provider and the model; never a key."""
         return f"{type(self).__name__}({self.provider.name!r}, model={self.model!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled, which has no key: where it is read, there may be another."""
+        kept = {name: self.settings[name] for name in self.settings if name not in _NOT_PICKLED}
+        if "api_base" in kept:
+            kept["api_base"] = bare(kept["api_base"])
+        return {**vars(self), "settings": kept}
+
+    def __copy__(self) -> Self:
+        """Return the client itself, as nothing changes it."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the client itself."""
+        return self
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""
@@ -148,6 +165,7 @@ class AsyncCompletions:
         The stream works with and without ``await`` before it. Unknown
         parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
         """
+        params = veiled(params)
         chunks = self._client.chunks(model, messages, {"stream": stream, **params})
         return AsyncStream(chunks) if stream else completion_of(chunks)
 
@@ -173,7 +191,7 @@ class AsyncImages:
         Without ``model`` the provider's first that makes pictures is asked. Unknown
         parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
         """
-        client = self._client
+        client, params = self._client, veiled(params)
         known = getattr(client.provider, "image_models", ())
         if model is None and (not known or client.model in known):
             model = client.model
@@ -289,6 +307,7 @@ class Completions:
 
         Unknown parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
         """
+        params = veiled(params)
         chunks = self._client.chunks(model, messages, {"stream": stream, **params})
         return Stream(chunks) if stream else portal.run_outside(completion_of, chunks)
 
@@ -309,6 +328,7 @@ class Images:
         **params: Any,
     ) -> ImagesResponse:
         """Return the pictures made from a prompt, as ``AsyncImages.generate`` does."""
+        params = veiled(params)
         generate = partial(self._client.images.generate, **params)
         return portal.run_outside(generate, prompt, model, n, size, response_format)
 
@@ -322,13 +342,6 @@ class Models:
     def list(self) -> ModelPage:
         """Return the models that the provider offers. Raises ``ProviderError``."""
         return portal.run_outside(self._client.models.list)
-
-
-def _hidden(proxies: Proxies) -> Proxies:
-    """Return the proxies, with the passwords in them not shown."""
-    if proxies is None or isinstance(proxies, str):
-        return Secret(proxies) if proxies else None
-    return {scheme: Secret(url) for scheme, url in proxies.items()}
 
 
 def resolve(

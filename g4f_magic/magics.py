@@ -13,7 +13,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Float, Int, Unicode, validate
 
 from .cell.arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
 from .cell.options import split_words
@@ -25,7 +25,7 @@ from .limits import ATTACHMENT
 from .messages import Answer
 from .prompts.composing import composed
 from .prompts.last_cell import LastCell
-from .secret import SecretDict
+from .secret import SecretDict, veiled_address
 from .settings.settings import KEYS
 from .warmup import WarmUp
 
@@ -225,6 +225,10 @@ class ChatMagics(Magics):
             return models
         print(models.to_json())  # noqa: T201  # this is what the cell shows
         return None
+
+    @validate("provider", "proxy")
+    def _veil_password(self, proposal: dict[str, Any]) -> str:
+        return veiled_address(proposal["value"])
 
     def _configured(self) -> dict[str, Any]:
         """Return the settings in IPython's configuration; None or "" if they are not there."""

@@ -7,6 +7,7 @@ the whole process (making one costs about 0.1 s).
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 import functools
 import math
@@ -32,6 +33,7 @@ import httpx
 
 from .errors import UsageError
 from .inflate import ACCEPTED
+from .secret import veiled_address
 
 if TYPE_CHECKING:
     from .service import Service
@@ -155,6 +157,10 @@ def proxy_for(url: httpx.URL, proxies: Proxies) -> str:
 
     The environment's proxies are read each time, as notebooks set them half-way.
     """
+    return veiled_address(_proxy_for(url, proxies))
+
+
+def _proxy_for(url: httpx.URL, proxies: Proxies) -> str:
     if isinstance(proxies, str):
         return proxies
     given = getproxies() if proxies is None else proxies
@@ -171,6 +177,20 @@ def without_login(proxy: str) -> str:
     """Return a proxy's URL without its name and password."""
     url = httpx.URL(proxy)
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def passwords(url: str, proxies: Proxies) -> list[str]:
+    """Return the passwords in an address and in that of the proxy on the way to it.
+
+    Each as it is and as it is sent, together with its name.
+    """
+    target = httpx.URL(url)
+    found = []
+    for login in (target, httpx.URL(proxy_for(target, proxies))):
+        if login.userinfo:
+            pair = f"{login.username}:{login.password}"
+            found += [base64.b64encode(pair.encode()).decode(), login.password or login.username]
+    return found
 
 
 def tls_error(error: Exception) -> ssl.SSLError | None:

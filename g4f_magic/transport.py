@@ -85,7 +85,7 @@ _CERTIFICATES = {
 _BREAKS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # keys may be anywhere in it
 class Request:
     """What to send, and how patiently.
 

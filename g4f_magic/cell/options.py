@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..secret import Secret
+from ..secret import Secret, veiled
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +69,7 @@ def request_fields(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of a request that options name, as they are; raises ``UsageError``."""
     fields = {name: getattr(options, name) for name in _FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
-    return fields | dict(_param(given) for given in options.param or ())
+    return veiled(fields | dict(_param(given) for given in options.param or ()))
 
 
 def settle_form(options: argparse.Namespace) -> None:

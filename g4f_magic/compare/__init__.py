@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..models.listing_cache import ListingCache, default_path
 from ..models.prices import cost_of
 from ..portal import Interrupts, refuse_on_the_loop
-from ..secret import Secret
+from ..secret import veiled_address
 from ..settings.config import split_model
 from ..shaping import plain_messages
 from .comparison import Comparison, ComparisonStopped
@@ -199,7 +199,7 @@ def _template(
         "",
         label=one.label,
         model=one.model,
-        provider=Secret(named) if named and "@" in named else named,  # there may be a password
+        provider=veiled_address(named) if named else named,
         system=system or "",
         fields={**params, **one.fields},
     )

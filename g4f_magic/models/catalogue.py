@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from ..providers.listings import ListedModel
 from ..providers.presets import LOCAL_SERVERS, from_preset
 from ..providers.refusals import redacted
 from ..providers.registry import is_provider_name, running_local_server
+from ..secret import bare
 from .model_info import Ability, Listing, ModelInfo, State
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 WITHIN_S = 6.0
 
-_LOGIN = re.compile(r"//[^/@]*@")  # name and password in an address
 _LOCAL = {preset.name: preset for preset in LOCAL_SERVERS}
 
 
@@ -59,7 +58,7 @@ class Source:
         if base_url := getattr(self.provider, "base_url", None):
             with suppress(UsageError):  # it has none
                 base = base_url(self.params.get("api_base"))
-        return _LOGIN.sub("//", base)
+        return bare(base)
 
     @property
     def key(self) -> str:

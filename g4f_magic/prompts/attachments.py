@@ -16,6 +16,7 @@ from ..limits import ATTACHMENT, Limit, in_mb
 from ..messages import Answer, Image
 from ..parts import SOUND_TYPES, Attachment
 from ..portal import run_outside
+from ..secret import bare
 from .drawn import Drawn, array_drawn, drawn, fitted
 from .frames import is_a, is_frame
 from .values import shown
@@ -23,7 +24,6 @@ from .values import shown
 _BYTES = (bytes, bytearray, memoryview)
 _PDF = "application/pdf"
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-_LOGIN = re.compile(r"//[^/@]*@")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LONGEST_NAME = 80
 _NAMES = "give a variable, a path, a pattern such as data/*.csv, or a URL; text goes in with {{ }}"
@@ -206,7 +206,7 @@ def _decoded(data: bytes) -> str | None:
 
 
 def _downloaded(address: str, limit: Limit) -> Attachment:
-    told = repr(_LOGIN.sub("//", address))
+    told = repr(bare(address))
     data = run_outside(_fetch, address, told, limit)
     parts = urlsplit(address)
     return _of_bytes(

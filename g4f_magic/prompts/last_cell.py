@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import G4FError, UsageError
 from ..fenced import fenced
+from ..secret import names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +32,6 @@ _LONGEST_MESSAGE = 2_000
 _LONGEST_LINE = 200
 _FIRST_FRAMES, _LAST_FRAMES = 4, 8
 _SHORTEST_KEY = 8  # a shorter value is a word that stands in any text
-_KEY_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # name and password in an address
 _OURS = re.compile(r"\s*(%%?chat\b|%g4f_|%(re)?load_ext g4f_magic|$)")
 
@@ -115,7 +115,7 @@ def without_keys(text: str, environ: Mapping[str, str]) -> str:
     """Return a text without the keys of an environment, and without what looks like one."""
     from ..providers.refusals import redacted
 
-    keys = [value for name, value in environ.items() if _KEY_NAMES.search(name)]
+    keys = [value for name, value in environ.items() if names_secret(name)]
     longest_first = sorted((key for key in keys if len(key) >= _SHORTEST_KEY), key=len)[::-1]
     return _LOGIN.sub("…", redacted(text, longest_first))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,16 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import ResponseError, UsageError
 from ..limits import ANSWER
 from ..messages import Event, FinishReason, Message, Sent, Waiting
+from ..secret import bare, veiled_address
 from ..transport import READ_TIMEOUT_S, Proxies, Reply, Request, exchange
 from .completions import joined_pairs, plain_text
 from .openai import OpenaiTemplate, encoded, refuse_disguise, told_fields
 from .payloads import is_error
 from .refusals import nonsense, refusal
+from .replies import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-_LOGIN = re.compile(r"//[^/@]*@")  # name and password in an address
 _SAMPLING = {"temperature": 1, "presence_penalty": 0, "top_p": 1, "frequency_penalty": 0}
 _ONLY_WORDS = "aichat takes words and answers in words: no pictures, no files"
 
@@ -65,7 +65,7 @@ class Aichat:
         anything is sent, then ``ResponseError`` and ``NetworkError``.
         """
         refuse_disguise(impersonate, cls.name)
-        url = api_endpoint or api_base or cls.url
+        url = veiled_address(api_endpoint or api_base or cls.url)
         if prompt is not None or media or not all(map(_is_text, messages)):
             raise UsageError(_ONLY_WORDS, hint="ask another provider (-p)")
         told = told_fields(params, extra_parameters, extra_data)
@@ -81,13 +81,16 @@ class Aichat:
             max_retries=max_retries,
             limit=ANSWER._replace(mb=max_answer_mb),
         )
-        yield Sent(_LOGIN.sub("//", url), body, cls.name)
+        yield Sent(bare(url), body, cls.name)
         async with aclosing(exchange(request)) as steps:
             async for step in steps:
                 if isinstance(step, Waiting):
                     yield step
                     continue
-                yield _answer(step, await step.read(), cls.name)
+                answer = _answer(step, await step.read(), request)
+                if isinstance(answer, ResponseError):
+                    raise answer  # from where no variable holds the body: it may quote a password
+                yield answer
                 # The object was whole, so the answer is; without this it would be
                 # shown as cut off.
                 yield FinishReason("stop")
@@ -118,8 +121,8 @@ def _is_text(message: Message) -> bool:
     return all(isinstance(part, str) or "text" in part for part in parts)
 
 
-def _answer(reply: Reply, body: bytes, provider: str) -> str:
-    """Return the text of a reply; raises ``ResponseError`` for whatever is none."""
+def _answer(reply: Reply, body: bytes, request: Request) -> str | ResponseError:
+    """Return the text of a reply, or the error for whatever is none."""
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
@@ -134,18 +137,20 @@ def _answer(reply: Reply, body: bytes, provider: str) -> str:
         seen = refusal(
             reply.status,
             body,
-            provider=provider,
+            provider=request.provider,
             headers=reply.headers,
             retry_after_s=reply.retry_after_s,
+            secrets=secrets_of(request),
         )
     else:
         kind = reply.headers.get("content-type", "")
-        seen = nonsense(b"" if is_empty else body, kind, provider=provider)
+        page = b"" if is_empty else body
+        seen = nonsense(page, kind, provider=request.provider, secrets=secrets_of(request))
     message = f"the service did not answer: {seen}"
-    raise ResponseError(
+    return ResponseError(
         message,
         hint="ask another provider (-p), or set api_base to a service of this kind that runs",
-        provider=provider,
+        provider=request.provider,
         status=seen.status,
         retry_after_s=seen.retry_after_s,
         request_id=seen.request_id,

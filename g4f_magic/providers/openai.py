@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -14,7 +13,7 @@ from ..errors import MissingAuthError, ModelNotFoundError, ProviderError, UsageE
 from ..limits import ANSWER, Limit
 from ..messages import Event, Message, Sent
 from ..portal import run_outside
-from ..secret import Secret
+from ..secret import Secret, bare, names_secret, veiled_address
 from ..transport import READ_TIMEOUT_S, Proxies, Request, TlsSetting
 from .history import last_media, last_prompt, without_history, without_system
 from .media import media_parts, with_parts
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from .listings import ListedModel
 
 _LISTING = Limit("", 20)
-_LOGIN = re.compile(r"//[^/@]*@")  # name and password in an address
 
 
 class OpenaiTemplate:
@@ -117,9 +115,9 @@ class OpenaiTemplate:
             refuse_media(parts, model)
             url, stream = f"{base}/images/generations", False
             body = {"model": model, "prompt": prompt, **fields}
-        headers = cls.get_headers(stream, key, headers)
+        url, headers = veiled_address(url), cls.get_headers(stream, key, headers)
         request = cls._request(url, headers, encoded(body), proxy, timeout, max_retries)
-        yield Sent(_LOGIN.sub("//", url), body, cls.name)
+        yield Sent(bare(url), body, cls.name)
         async with aclosing(replied(request, prompt, cls.api_key_env, max_answer_mb)) as events:
             async for event in events:
                 yield event
@@ -165,7 +163,7 @@ class OpenaiTemplate:
             own["Authorization"] = Secret(f"Bearer {api_key}")
         for name, value in {**cls.headers, **(headers or {})}.items():
             own = {known: own[known] for known in own if known.lower() != name.lower()}
-            own[name] = value
+            own[name] = Secret(value) if names_secret(name) else value
         return own
 
     @classmethod
@@ -228,7 +226,8 @@ class OpenaiTemplate:
         base = cls.base_url(api_base)
         key = cls._key(api_key, base)
         headers = cls.get_headers(False, key, headers)  # noqa: FBT003  # as in its interface
-        request = cls._request(f"{base}/models", headers, b"", proxy, timeout, max_retries)
+        url = veiled_address(f"{base}/models")
+        request = cls._request(url, headers, b"", proxy, timeout, max_retries)
         request = replace(request, limit=_LISTING)
         models = await models_listed(request, cls.api_key_env)
         cls._note(models)
@@ -275,7 +274,7 @@ class OpenaiTemplate:
         if not base:
             message = f"{cls.name} has no base URL"
             raise UsageError(message, hint="set api_base, for instance http://localhost:8000/v1")
-        return base.rstrip("/")
+        return veiled_address(base.rstrip("/"))
 
     @classmethod
     def _key(cls, api_key: str | None, base: str) -> str | None:

@@ -26,7 +26,6 @@ _KEY = re.compile(
     r"\b(?:(?:sk|pk|gsk|hf|xai|nvapi|r8|key|ghp|gho|github_pat|pplx|csk|fw)[-_]|AIza|Bearer\s+)"
     r"[A-Za-z0-9_\-*.]{6,}"
 )
-_SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"})
 _PAGE = re.compile(r"<(!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 # Also the marks that turn the direction of writing, and halves of characters.
@@ -92,12 +91,6 @@ def nonsense(
         message = f"{provider} sent something that is no answer ({kind}, {len(body)} bytes)"
     hint = "is this the base URL of an OpenAI-compatible service? It often ends in /v1"
     return ResponseError(message, hint=hint, provider=provider, status=HTTPStatus.OK)
-
-
-def secrets_in(headers: Mapping[str, str]) -> list[str]:
-    """Return the keys that the headers of a request carry."""
-    values = (value for name, value in headers.items() if name.lower() in _SECRET_HEADERS)
-    return [word for value in values for word in value.split() if word not in {"Bearer", "Basic"}]
 
 
 def redacted(text: str, secrets: Sequence[str] = ()) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import ProviderNotFoundError
+from ..secret import veiled_address
 from .aichat import Aichat
 from .demo import Demo
 from .openai import OpenaiChat, OpenaiTemplate
@@ -47,7 +48,7 @@ def get_provider(name: str) -> Provider:
     if "," in name:
         return _in_order(tuple(one.strip() for one in name.split(",") if one.strip()))
     if "://" in name:
-        return _at_address(name.rstrip("/"))
+        return _at_address(veiled_address(name.rstrip("/")))
     known = name.lower()
     if known in _PRESETS:
         return from_preset(_PRESETS[known])
@@ -103,13 +104,18 @@ def _in_order(names: tuple[str, ...]) -> Provider:
 
 @functools.lru_cache(maxsize=256)
 def _at_address(url: str) -> type[OpenaiTemplate]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # an IPv6 address without its end
-        parts = urlsplit("")
-    host = parts.netloc.rpartition("@")[2]
-    if parts.scheme not in {"http", "https"} or not host:
+    host = _host(url)
+    if not host:
         shown = url.rpartition("@")[2]  # what stands before may be a password
         message = f"{shown!r} is not the address of a service"
         raise ProviderNotFoundError(message, hint="one looks like http://localhost:8000/v1")
     return type("OpenaiCompatible", (OpenaiTemplate,), {"name": host, "api_base": url})
+
+
+def _host(url: str) -> str:
+    """Return the host of a service, with its port; "" for what is no address of one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an IPv6 address without its end
+        return ""
+    return parts.netloc.rpartition("@")[2] if parts.scheme in {"http", "https"} else ""

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ProviderError, ResponseError
 from ..limits import ANSWER
 from ..messages import Event, FinishReason, Waiting
+from ..pool import passwords
+from ..secret import Secret
 from ..transport import Reply, Request, drain, exchange
 from .completions import CompletionReader
 from .listings import ListedModel, listed_models
 from .payloads import Payload, PayloadReader, is_error
 from .pictures import pictures
-from .refusals import TOO_LONG, nonsense, refusal, secrets_in
+from .refusals import TOO_LONG, nonsense, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+_SCHEMES = frozenset({"Bearer", "Basic"})
 _ERROR_LIMIT_BYTES = 64 * 1024
 
 
@@ -70,17 +73,25 @@ async def _replies(request: Request, api_key_env: str) -> AsyncGenerator[Waiting
 
 async def _listed(reply: Reply, request: Request, api_key_env: str) -> dict[str, Any]:
     """Return the object with ``data`` or ``models`` in a reply; a bare list as its ``data``."""
-    body = await reply.read()
+    listing = _listing(reply, await reply.read(), request, api_key_env)
+    if isinstance(listing, ResponseError):
+        raise listing  # from where no variable holds the body: it may quote the key
+    return listing
+
+
+def _listing(
+    reply: Reply, body: bytes, request: Request, api_key_env: str
+) -> dict[str, Any] | ResponseError:
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise _nonsense(reply, body, request) from error
+    except (ValueError, RecursionError):
+        return _nonsense(reply, body, request)
     if isinstance(value, list):
         value = {"data": value}
     if isinstance(value, dict) and is_error(value):
-        raise _refusal(reply, body, request, api_key_env)
+        return _refusal(reply, body, request, api_key_env)
     if not isinstance(value, dict) or not {"data", "models"} & value.keys():
-        raise _nonsense(reply, body, request)
+        return _nonsense(reply, body, request)
     return value
 
 
@@ -90,7 +101,9 @@ async def _answer(reply: Reply, request: Request, api_key_env: str) -> AsyncGene
         async with aclosing(_payloads(reply, payloads, reader)) as arriving:
             async for payload in arriving:
                 if is_error(payload):
-                    raise _refusal(reply, json.dumps(payload).encode(), request, api_key_env)
+                    failure = _refusal(reply, json.dumps(payload).encode(), request, api_key_env)
+                    payload.clear()  # it may quote the key, and verbose frames show it
+                    raise failure
                 for event in reader.read(payload):
                     yield event
         if not reader.understood:
@@ -108,7 +121,9 @@ async def _pictures(
     body = await _listed(reply, request, api_key_env)
     found = pictures(body.get("data"), alt=prompt, address=request.url)
     if not found.images:
-        raise _nonsense(reply, json.dumps(body).encode(), request)
+        failure = _nonsense(reply, json.dumps(body).encode(), request)
+        body.clear()  # as above
+        raise failure
     yield found
     yield FinishReason("stop")
 
@@ -139,12 +154,19 @@ def _refusal(reply: Reply, body: bytes, request: Request, api_key_env: str) -> R
         provider=request.provider,
         headers=reply.headers,
         retry_after_s=reply.retry_after_s,
-        secrets=secrets_in(request.headers),
+        secrets=secrets_of(request),
         api_key_env=api_key_env,
     )
     if error.hint == TOO_LONG and (turns := _turns_sent(request.body)):
         error.hint = TOO_LONG.replace(":", f", {turns} turns were sent before the prompt:", 1)
     return error
+
+
+def secrets_of(request: Request) -> list[str]:
+    """Return the keys and passwords that a request has carried."""
+    values = [value for value in request.headers.values() if isinstance(value, Secret)]
+    words = [word for value in values for word in value.split() if word not in _SCHEMES]
+    return [*words, *passwords(request.url, request.proxies)]
 
 
 def _turns_sent(body: bytes) -> int:
@@ -155,4 +177,4 @@ def _turns_sent(body: bytes) -> int:
 
 def _nonsense(reply: Reply, body: bytes, request: Request) -> ResponseError:
     kind = reply.headers.get("content-type", "")
-    return nonsense(body, kind, provider=request.provider, secrets=secrets_in(request.headers))
+    return nonsense(body, kind, provider=request.provider, secrets=secrets_of(request))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..providers import Demo, Provider, RetryProvider, get_provider
 from ..providers.registry import chosen_by_key, is_provider_name, running_local_server
-from ..secret import Secret, SecretDict
+from ..secret import Secret, SecretDict, veiled_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ def target(  # noqa: PLR0913  # one keyword per setting
     environ = SecretDict(os.environ if environ is None else environ)
     proxy, aliases = Secret(proxy or environ.get("G4F_PROXY", "")), aliases or {}
     in_environ = (environ.get("G4F_PROVIDER"), environ.get("G4F_MODEL"))
-    api_base = environ.get("G4F_API_BASE") or None
+    api_base = veiled_address(environ.get("G4F_API_BASE", "")) or None
     ranks = (options, *configured, in_environ, *(() if api_base else (kept,)))
     provider: Provider | None = None
     model: str | None = None

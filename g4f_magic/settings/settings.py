@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import StoreError, UsageError
 from ..limits import ANSWER, ATTACHMENT, CACHE, PICTURE, Limit
-from ..secret import SecretDict
+from ..secret import SecretDict, veiled_address
 from .env_file import EnvFile
 from .settings_file import default_path, read_settings, write_settings
 
@@ -67,6 +67,7 @@ FAMILIES = {
     "system": Key("a system prompt that -s takes by this name"),
 }
 _SECRET = "G4F_API_KEY"  # noqa: S105  # the name of a variable
+_ADDRESSES = frozenset({"provider", "proxy"})  # in which a password may stand
 _LONGEST = 60  # characters of a value that are shown
 _NAME = re.compile(r"\w[\w.-]*")
 _NAMES_SECRET = re.compile(r"(?:^|[._-])(?:api_?key|key|token|password|secret)$", re.IGNORECASE)
@@ -121,6 +122,8 @@ class Settings:
         given = {key.strip(): value.strip() for key, _, value in parts}
         for key, value in given.items():
             _checked(key, value)
+        for key in _ADDRESSES.intersection(given):
+            given[key] = veiled_address(given[key])
         self._session.update(given)
 
     def save(self, keys: Iterable[str] | None = None) -> Path:
