@@ -190,8 +190,11 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     def run() -> None:
         try:
             asyncio.run(serve())  # which cancels at its end what still runs
-        except Exception as error:  # noqa: BLE001  # of starting; handed over
-            ready.set_exception(error)
+        except Exception as error:
+            if not ready.done():  # it did not start; handed over
+                ready.set_exception(error)
+            elif not isinstance(error, RuntimeError):  # Python 3.12 refuses, as a process ends,
+                raise  # the thread that is to wait for the last names to be looked up
 
     thread = threading.Thread(target=run, daemon=True, name=_thread_name())
     try:
