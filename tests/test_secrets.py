@@ -141,8 +141,24 @@ BY_HAND = [
     ),
     Place("a class of the notebook", client={"class": {"api_base": "{base}", "api_key": "{key}"}}),
 ]
-PLACES = BY_VARIABLE + BY_HAND
+NOBODY = "127.0.0.1:1"
+ASTRAY = [
+    environment("a dead G4F_API_BASE", G4F_API_BASE=f"http://me:{{key}}@{NOBODY}/v1"),
+    environment("a dead G4F_PROXY", G4F_API_BASE="{far}", G4F_PROXY=f"http://me:{{key}}@{NOBODY}"),
+    environment("no G4F_API_BASE", G4F_API_BASE="http://me:{key}@"),
+    environment("no G4F_PROXY", G4F_API_BASE="{far}", G4F_PROXY="http://me:{key}@"),
+    environment("OLLAMA_HOST", G4F_PROVIDER="ollama", OLLAMA_HOST=f"http://me:{{key}}@{NOBODY}"),
+    environment("a key in two lines", G4F_API_BASE="{base}", G4F_API_KEY="{key}\n{key}"),
+]
+PLACES = BY_VARIABLE + BY_HAND + ASTRAY
 SCENES = ("answered", "refused", "missing", "page", "broken", "busy", "reset", "astray")
+WAYS = (
+    ("answered", "-m refused --cache -o both"),
+    ("stalled", "--timeout 0.1"),
+    ("refused", "--tools plant"),
+    ("answered", "--schema Shape"),
+    ("refused", "-a HELLO -f json"),
+)
 VERBOSE = ("broken", "reset", "astray", "refused")
 
 
@@ -166,6 +182,8 @@ class Service:
             scene = "busy" if self.is_busy else "answered"
         if scene == "reset":
             exchange.reset()
+        elif scene == "stalled":
+            exchange.sleep(60)
         elif scene in REPLIES:
             exchange.send(REPLIES[scene](quoted))
         else:
@@ -259,21 +277,22 @@ class Tour:
         """Asks with the key of a place in all scenes."""
         name = place.name
         self.run(f"plant({name!r})", "settings", f"{name} plant")
-        for scene in SCENES[:2] if place in BY_VARIABLE else SCENES:
+        for scene in SCENES if place in BY_HAND else SCENES[:2]:
             self.run(f"ask({name!r}, {scene!r})", "cells", f"{name} {scene}")
-        if place not in BY_VARIABLE:
+        if place in BY_HAND:
             self.run("%g4f_config", "settings", f"{name} %g4f_config")
             self.run("%config ChatMagics", "settings", f"{name} %config")
             self.run("%chat", "settings", f"{name} %chat")
             self.run("%g4f_models --refresh --timeout 2", "cells", f"{name} %g4f_models")
-            several = f"ask({name!r}, 'answered', '-m refused --cache -o both')"
-            self.run(several, "cells", f"{name} compared")
+            for scene, options in WAYS[: None if place.environ else 1]:
+                code = f"ask({name!r}, {scene!r}, {options!r})"
+                self.run(code, "cells", f"{name} {scene} {options}")
 
     def fail(self, place: Place) -> None:
         """Fails with the key of a place, and looks at the traceback in every way there is."""
         name = place.name
         self.run(f"plant({name!r})")
-        for scene in VERBOSE[-1:] if place in BY_VARIABLE else VERBOSE:
+        for scene in VERBOSE if place in BY_HAND else VERBOSE[-1:]:
             run = self.run(f"ask({name!r}, {scene!r})", "verbose tracebacks", f"{name} {scene}")
             assert run.error is not None, (name, scene)
         if place not in BY_VARIABLE:
@@ -326,7 +345,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # for the tour
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+@pytest.mark.parametrize("place", BY_VARIABLE + BY_HAND, ids=lambda place: place.name)
 def test_the_key_reached_the_service(tour: Seen, place: Place) -> None:
     """Otherwise the rows below prove nothing."""
     asked = [one for one in tour.requests if f"/{place.slug}/" in one.path]

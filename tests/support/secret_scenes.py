@@ -13,7 +13,7 @@ import json
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from IPython.core.debugger import Pdb
 from IPython.core.getipython import get_ipython
@@ -28,6 +28,12 @@ from g4f_magic.providers import OpenaiTemplate
 FILE = "SECRETS_OF_THIS_TEST"
 HELLO = [{"role": "user", "content": "hi"}]
 _UP = 40  # frames that a debugger walks
+
+
+class Shape(TypedDict):
+    """What an answer can be asked to be."""
+
+    colour: str
 
 
 class Given(dict[str, Any]):
