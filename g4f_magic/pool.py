@@ -12,6 +12,7 @@ import errno
 import functools
 import math
 import os
+import socket
 import ssl
 from collections.abc import (
     AsyncGenerator,
@@ -193,6 +194,32 @@ def passwords(url: str, proxies: Proxies) -> list[str]:
     return found
 
 
+def reason(error: Exception) -> str:
+    """Return why a request failed: what the system says, else what the error does.
+
+    That is without the line of the reply that it may quote, as the key may be in there.
+    """
+    cause: BaseException | None = error if isinstance(error, httpx.NetworkError) else None
+    for _ in range(4):  # httpx's error, httpcore's, anyio's, then the system's
+        if isinstance(cause, OSError) and cause.errno:
+            has_own_numbers = isinstance(cause, socket.gaierror | ssl.SSLError)
+            return str(cause.strerror) if has_own_numbers else os.strerror(cause.errno)
+        several = getattr(cause, "exceptions", None)  # one for each address of the host
+        cause = several[0] if several else cause and (cause.__cause__ or cause.__context__)
+    return str(error).partition(": bytearray(")[0] or type(error).__name__
+
+
+def without_stack(error: Exception) -> Exception:
+    """Return the error without its frames: where a write fails they hold the key as bytes.
+
+    Nor does it go on quoting a broken line of the reply.
+    """
+    if isinstance(error, httpx.RemoteProtocolError):
+        error.args = (reason(error),)
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def tls_error(error: Exception) -> ssl.SSLError | None:
     """Return why an encrypted connection cannot be set up, or None; a break is no reason."""
     if not isinstance(error, httpx.ConnectError):
@@ -201,16 +228,6 @@ def tls_error(error: Exception) -> ssl.SSLError | None:
     for _ in range(2):  # httpcore's error, then the reason; further down is not about this
         cause = cause and (cause.__cause__ or cause.__context__)
     return cause if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause) else None
-
-
-def out_of_files(error: Exception) -> str:
-    """Return what the system says where it opens no more files; "" for any other error."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
-            return os.strerror(cause.errno)
-        cause = cause.__cause__ or cause.__context__
-    return ""
 
 
 def has_long_head(error: Exception) -> bool:

@@ -28,12 +28,13 @@ from .pool import (
     Way,
     client_for,
     has_long_head,
-    out_of_files,
     pin,
     proxy_for,
+    reason,
     tls_error,
     warm_up,
     without_login,
+    without_stack,
 )
 from .secret import Secret
 
@@ -82,6 +83,8 @@ _CERTIFICATES = {
     62: ("is for another host", _WRONG_HOST),
     64: ("is for another host", _WRONG_HOST),
 }
+# How h11 and httpcore tell that a peer went away, rather than that it spoke nonsense.
+_GONE = re.compile("disconnected|closed connection|connection closed", re.IGNORECASE)
 _BREAKS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
@@ -148,7 +151,7 @@ class Reply:
                         raise self._request.limit.exceeded(self._request.provider, self.status)
                     yield chunk
         except (httpx.RequestError, OSError, zlib.error) as error:
-            raise _translated(error, self._request, self._way) from _without_stack(error)
+            raise _translated(error, self._request, self._way) from without_stack(error)
 
     async def read(self, limit_bytes: int = sys.maxsize) -> bytes:
         """Return the body, or its first ``limit_bytes`` bytes; raises as ``chunks`` does."""
@@ -186,7 +189,7 @@ async def exchange(request: Request) -> AsyncGenerator[Waiting | Reply, None]:
         except (httpx.TransportError, OSError) as error:
             failure = _translated(error, request, way)
             if is_last or _is_final(error, way):
-                raise failure from _without_stack(error)
+                raise failure from without_stack(error)
             wait = Waiting(str(failure), back_off_s(retry))
         else:
             reply = Reply(response, request, way)
@@ -250,8 +253,8 @@ async def _follow(request: Request, way: Way) -> httpx.Response:
             return response
         await response.aclose()
         url = _onward(url, response, request)
-    message = f"{url.host} redirects in circles"
-    raise ResponseError(message, provider=request.provider, status=response.status_code)
+    message, hint = f"{url.host} redirects in circles", "is the base URL right?"
+    raise ResponseError(message, hint=hint, provider=request.provider, status=response.status_code)
 
 
 def _without_login(
@@ -329,17 +332,11 @@ def _is_final(error: Exception, way: Way) -> bool:
     return isinstance(error, _FINAL) or is_hopeless
 
 
-def _without_stack(error: Exception) -> Exception:
-    """Return the error without its frames: where a write fails they hold the key as bytes."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
-
-
 def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
     """Return our error for one of httpx's; the mapping is tested against its whole tree."""
     host = way.place or httpx.URL(request.url).netloc.decode("ascii")
     name = request.provider or host
-    why = out_of_files(error) or str(error) or type(error).__name__
+    why = reason(error)
     kind, hint = NetworkError, "run the cell again"
     if isinstance(error, httpx.TimeoutException):
         kind = NetworkTimeoutError
@@ -361,6 +358,9 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
         hint = "is the address right?"
     elif isinstance(error, httpx.DecodingError | zlib.error):
         message = f"{name} sent something that cannot be decompressed"
+    elif isinstance(error, httpx.RemoteProtocolError) and not _GONE.search(why):
+        message = f"{name} does not speak HTTP as it should: {why}"
+        hint = "is it the address of an OpenAI-compatible service? It often ends in /v1"
     else:
         message = f"{name} broke the connection: {why}"
     if way.proxy and way.proxy not in message:
@@ -370,7 +370,7 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
 
 def _proxy_trouble(error: Exception, host: str, way: Way) -> tuple[str, str]:
     """Return message and hint where a proxy is not passed."""
-    why = str(error) or type(error).__name__
+    why = reason(error)
     if isinstance(error, httpx.TimeoutException):
         message = f"the proxy {way.proxy} did not connect to {host} within {way.limit_s:g} s"
         return message, _WRONG_SCHEME

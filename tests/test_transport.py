@@ -547,6 +547,19 @@ def test_a_reset_in_the_middle_keeps_what_had_arrived(byte_server: StartServer) 
     assert len(server.requests) == 1
 
 
+def test_a_key_that_comes_back_in_a_broken_reply_is_not_quoted(byte_server: StartServer) -> None:
+    """A server that echoes would put the key into a verbose traceback, cause and all."""
+
+    def echoes(exchange: Exchange) -> None:
+        key = exchange.request.headers["authorization"].encode()
+        exchange.send(b"HTTP/1.1 200 OK\r\nAuthorization " + key + b"\r\n\r\n")
+
+    request = replace(post(byte_server(echoes).url), headers={"Authorization": "sk-secret"})
+    with pytest.raises(NetworkError, match="does not speak HTTP as it should") as got:
+        ask(replace(request, max_retries=0))
+    assert "sk-secret" not in "".join(TracebackException.from_exception(got.value).format())
+
+
 def test_every_error_of_httpx_becomes_one_of_ours() -> None:
     """A foreign error in a cell shows forty lines of somebody else's code."""
     known = {
