@@ -19,6 +19,13 @@ BUDGET_SPENT = "the account's budget is used up; waiting does not help"
 
 TOO_LONG = "the conversation is too long for this model: --last N sends fewer turns, --new none"
 
+_LATER = "try again later, or another provider (-p)"
+_HINTS = {
+    404: "check the name of the model (-m) and the base URL (-p)",
+    408: _LATER,
+    413: "the request is too large for it: --last N sends fewer turns, --new none",
+    429: _LATER,
+}
 _LONGEST_MESSAGE = 300
 _SPENT = re.compile(rb"insufficient_quota|billing|credit balance|payment required", re.IGNORECASE)
 _TOO_LONG = re.compile(rb"context.{0,12}(length|window|size)|prompt is too long", re.IGNORECASE)
@@ -57,8 +64,9 @@ def refusal(  # noqa: PLR0913  # one keyword per fact of a refusal
     if status == HTTPStatus.OK:
         message = f"{provider} reported an error: {said}" if said else f"{provider} sent no answer"
     else:
-        message = f"{provider} said {status} {_phrase(status)}".rstrip()
-        message += f": {said}" if said else ""
+        name = f"{status} {_phrase(status)}".rstrip()
+        said = said.removeprefix(name).lstrip(" :-")  # the title of a gateway's page
+        message = f"{provider} said {name}" + (f": {said}" if said else "")
     request_id = next(
         (
             (headers or {})[h]
@@ -82,14 +90,19 @@ def nonsense(
 ) -> ResponseError:
     """Return the error for a reply with a good status whose body is no answer."""
     kind = _one_line(content_type.partition(";")[0]) or "no content type"
+    hint = "is this the base URL of an OpenAI-compatible service? It often ends in /v1"
     if not body.strip():
         message = f"{provider} sent an empty answer"
     elif _is_html(body):
         title = _message(body, secrets)
         message = f"{provider} sent a web page instead of an answer: {title}".rstrip(": ")
+    elif _is_beginning(body):
+        message, hint = (
+            f"{provider} stopped after the first few bytes of an answer",
+            "run the cell again",
+        )
     else:
         message = f"{provider} sent something that is no answer ({kind}, {len(body)} bytes)"
-    hint = "is this the base URL of an OpenAI-compatible service? It often ends in /v1"
     return ResponseError(message, hint=hint, provider=provider, status=HTTPStatus.OK)
 
 
@@ -139,6 +152,11 @@ def _is_html(body: bytes) -> bool:
     return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
+def _is_beginning(body: bytes) -> bool:
+    """Tell whether a body ends inside its first event."""
+    return body.lstrip().startswith(b"data: {") and b"\n" not in body.strip()
+
+
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
@@ -151,14 +169,8 @@ def _hint(status: int, body: bytes, api_key_env: str, retry_after_s: float | Non
         return BUDGET_SPENT
     if status in {401, 403}:
         return f"check the key in {api_key_env}" if api_key_env else "check the key"
-    if status == HTTPStatus.NOT_FOUND:
-        return "check the name of the model (-m) and the base URL (-p)"
     if retry_after_s:
         return f"try again in {math.ceil(retry_after_s)} s"
     if _TOO_LONG.search(body):
         return TOO_LONG
-    return (
-        "try again later, or another provider (-p)"
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        else ""
-    )
+    return _HINTS.get(status, _LATER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")

@@ -330,7 +330,7 @@ REFUSALS = [
     Refusal("detail a list", 422, dump({"detail": [{"loc": ["x"], "msg": "bad"}]}), ": bad"),
     Refusal("a text", 400, b"bad", "400 Bad Request: bad", kind="text/plain"),
     Refusal("nothing", 403, b"", "403 Forbidden", "key", kind="text/plain"),
-    Refusal("a page", 502, PAGE, ": 502 Bad Gateway", "again", SOON, 3, "text/html"),
+    Refusal("a page", 502, PAGE, "said 502 Bad Gateway", "again", SOON, 3, "text/html"),
     Refusal("500 where 400 is meant", 500, dump({"detail": "bad"}), ": bad", "", SOON, 3),
     Refusal("529", 529, dump({"error": "busy"}), "529 Overloaded: busy", "", SOON, 3),
     Refusal("408", 408, b"{}", "408 Request Timeout", "", SOON, 3),
