@@ -23,12 +23,14 @@ _KEPT_BYTES = 64 * 1024
 class PayloadReader:
     """Reads one reply.
 
-    ``is_done`` tells that the server said ``[DONE]``; ``seen`` holds the first
+    ``is_done`` tells that the server said ``[DONE]``, after which nothing counts;
+    ``unreadable`` counts events that are broken JSON; ``seen`` holds the first
     bytes, for saying what came when nothing made sense.
     """
 
     def __init__(self) -> None:
         self.is_done: bool = False
+        self.unreadable: int = 0
         self.seen: bytearray = bytearray()
         self._decoder: SseDecoder | None = None
         self._whole: bytearray | None = None
@@ -67,12 +69,13 @@ class PayloadReader:
         return self._from_events(events) + [p for p in stray if is_error(p)]
 
     def _from_events(self, events: list[ServerSentEvent]) -> list[Payload]:
-        payloads = []
+        payloads: list[Payload] = []
         for event in events:
-            if event.data.strip() == "[DONE]":
-                self.is_done = True
-                continue
+            self.is_done = self.is_done or event.data.strip() == "[DONE]"
+            if self.is_done:
+                break
             payload = _loaded(event.data)
+            self.unreadable += not payload and event.data.startswith('{"')
             if event.type == "error" and "error" not in payload:
                 payload = {"error": payload or event.data or "no reason given"}
             if payload:

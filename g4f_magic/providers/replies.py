@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ProviderError, ResponseError
 from ..limits import ANSWER
-from ..messages import Event, FinishReason, Waiting
+from ..messages import Event, FinishReason, Remark, Waiting
 from ..pool import passwords
 from ..secret import Secret
 from ..transport import Reply, Request, drain, exchange
@@ -110,9 +110,16 @@ async def _answer(reply: Reply, request: Request, api_key_env: str) -> AsyncGene
             raise _nonsense(reply, bytes(payloads.seen), request)
         for event in reader.close():
             yield event
+        if payloads.unreadable and reader.is_finished:  # of another it is said that it is cut off
+            yield Remark(_unreadable(payloads.unreadable))
     except ProviderError as error:
         error.partial = error.partial or reader.text
         raise
+
+
+def _unreadable(count: int) -> str:
+    pieces = "a piece" if count == 1 else f"{count} pieces"
+    return f"{pieces} of the answer arrived broken and cannot be shown"
 
 
 async def _pictures(
