@@ -126,6 +126,14 @@ class Connection:
             del self._buffer[:size]
             return taken
 
+    def take_some(self) -> bytes:
+        """What there is, at least one byte; nothing at the end."""
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._buffer or self.closed.is_set())
+            taken = bytes(self._buffer)
+            self._buffer.clear()
+            return taken
+
     def close(self, *, reset: bool = False) -> None:
         """Ends the connection with FIN, or with RST when ``reset``."""
         self.closed_by_us = self.closed_by_us or not self.closed.is_set()

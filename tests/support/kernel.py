@@ -18,7 +18,7 @@ from support.cell_run import CellError, CellRun, Message
 from support.environment import clean_environment, quiet_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from support.outputs import Output
@@ -59,7 +59,8 @@ class Kernel:
     """A kernel process of its own, without keys, proxies or the user's profile.
 
     ``env`` is added to the cleaned environment. ``cwd`` is a temporary folder
-    unless given, ``python`` the interpreter that runs it. It is killed at the
+    unless given, ``python`` the interpreter that runs it and
+    ``under`` a command that starts the process. It is killed at the
     end, but asked to go where coverage is measured (variables ``COVERAGE_*``),
     so that the figures get written.
     """
@@ -69,7 +70,9 @@ class Kernel:
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
         python: str = sys.executable,
+        under: Sequence[str] = (),
     ) -> None:
+        self._under = under
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
         self._python = python
         self.home = Path(self._folder.name)
@@ -89,7 +92,7 @@ class Kernel:
         self.cwd.mkdir(parents=True, exist_ok=True)
         spec = self.home / "kernels" / "tested"
         spec.mkdir(parents=True)
-        argv = [self._python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [*self._under, self._python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         argv += ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
         description = {"argv": argv, "display_name": "Tested", "language": "python"}
         (spec / "kernel.json").write_text(json.dumps(description))
