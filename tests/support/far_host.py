@@ -35,7 +35,10 @@ class FarHost:
 
     def __enter__(self) -> FarHost:
         """Lays the cable."""
-        self._run(self._ip, "netns", "add", self._name)
+        try:
+            self._run(self._ip, "netns", "add", self._name)
+        except AssertionError as error:
+            need("a system that allows network namespaces", str(error))
         cable = ["link", "add", f"{self._name}n", "type", "veth", "peer", "name", f"{self._name}f"]
         self._run(self._ip, *cable, "netns", self._name)
         self._run(self._ip, "addr", "add", f"{self._near}/30", "dev", f"{self._name}n")

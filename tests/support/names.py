@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
 import threading
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ class NameServer:
         unshare = find_program("unshare", "unshare", reason="it gives /etc/resolv.conf a double")
         file = folder / "resolv.conf"
         file.write_text(f"nameserver {self.address}\noptions timeout:1 attempts:1\n")
+        if subprocess.run([unshare, "--mount", "true"], check=False).returncode:
+            need("a system that allows mount namespaces", "they hold the double")
         mount = f'mount --bind {file} /etc/resolv.conf && exec "$0" "$@"'
         return [unshare, "--mount", "sh", "-c", mount]
 

@@ -28,10 +28,13 @@ class Authority:
         """What a client uses that trusts this authority alone."""
         return ssl.create_default_context(cafile=self.file)
 
-    def server_context(self, *hosts: str, not_after: datetime | None = None) -> ssl.SSLContext:
+    def server_context(
+        self, *hosts: str, not_before: datetime | None = None, not_after: datetime | None = None
+    ) -> ssl.SSLContext:
         """What a server uses that is certified for ``hosts``."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._ca.issue_cert(*hosts, not_after=not_after).configure_cert(context)
+        certificate = self._ca.issue_cert(*hosts, not_before=not_before, not_after=not_after)
+        certificate.configure_cert(context)
         return context
 
 

@@ -1,16 +1,17 @@
-"""A TCP relay whose way back is poisoned: late, slow, stalled, or cut at a byte."""
+"""A TCP relay whose way back is poisoned: late, slow, stalled, or cut; and worse servers."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from support.byteserver import ClientGone, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     Poison = Callable[["Flow"], None]
@@ -170,3 +171,27 @@ class ToxicProxy:
             self._poison(Flow(client, server))
         client.close()
         server.close()
+
+
+@contextmanager
+def speaking(said: bytes) -> Iterator[int]:
+    """The port of a server that answers whatever it hears with these bytes, and hangs up."""
+
+    def serve() -> None:
+        taken, _ = listener.accept()
+        with taken:
+            taken.recv(65536)
+            taken.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
