@@ -202,6 +202,8 @@ def reason(error: Exception) -> str:
     cause: BaseException | None = error if isinstance(error, httpx.NetworkError) else None
     for _ in range(4):  # httpx's error, httpcore's, anyio's, then the system's
         if isinstance(cause, OSError) and cause.errno:
+            if isinstance(cause, ssl.SSLError) and "EOF" in str(cause):
+                return "it hung up without a word"
             has_own_numbers = isinstance(cause, socket.gaierror | ssl.SSLError)
             return str(cause.strerror) if has_own_numbers else os.strerror(cause.errno)
         several = getattr(cause, "exceptions", None)  # one for each address of the host

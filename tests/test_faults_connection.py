@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from support.toxic import Poison
 
 GROUP = "A connection that fails half-way"
-EMOJI = "🌊"
+START, REST, EMOJI = "The wh", "ole answer.", "🌊"
+ALL = START + REST + EMOJI
 
 row = partial(fault_row, GROUP)
 fine = partial(unharmed, GROUP)
@@ -37,32 +38,30 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultNotebook
 def answers(exchange: Exchange) -> None:
     """A script of a sound service, whose pieces come one by one."""
     exchange.send(sse_head())
-    for text in (HALF, f" and {EMOJI}", " the rest"):
+    for text in (START, REST, EMOJI):
         exchange.send(chunked(delta(text)))
     exchange.send(chunked(finish()))
     exchange.send(chunked(DONE) + END)
 
 
-HEAD, FIRST, SECOND = b"HTTP/1.1", b"data: ", b'" and '
-IN_EMOJI = EMOJI.encode()[2:]
-ALL = f"{HALF} and {EMOJI} the rest"
-GONE = "broke the connection: Server disconnected without sending a response."
-RESET = "broke the connection: Connection reset by peer"
-INCOMPLETE = "broke the connection: peer closed connection without sending complete message body"
+HEAD, FIRST, SECOND, IN_EMOJI = b"HTTP/1.1", b"data: ", REST.encode(), EMOJI.encode()[2:]
+GONE = "NetworkError: … broke the connection: Server disconnected without sending a response."
+RESET = "NetworkError: … broke the connection: Connection reset by peer"
+INCOMPLETE = "NetworkError: … broke the connection: peer closed connection without sending …"
 
 CUTS = [
     row("The connection ends before the reply", cut(HEAD), GONE, QUESTION),
     row("It ends among the headers", cut(b"Transfer-"), GONE, QUESTION),
     row("It ends after the headers", cut(FIRST), INCOMPLETE, QUESTION),
-    row("It ends in the middle of a piece", cut(SECOND), INCOMPLETE, PART, HALF),
-    row("It ends in the middle of a character", cut(IN_EMOJI), INCOMPLETE, PART, HALF),
-    row("It ends before the last line, `[DONE]`", cut(DONE), ALL, ANSWER, ALL),
+    row("It ends in the middle of a piece", cut(SECOND), INCOMPLETE, PART, START),
+    row("It ends in the middle of a character", cut(IN_EMOJI), INCOMPLETE, PART, TEXT),
+    row("It ends before the last line, `[DONE]`", cut(DONE), TEXT, ANSWER, ALL),
     row("The connection is reset before the reply", cut(HEAD, reset=True), RESET, QUESTION),
     row("It is reset among the headers", cut(b"Transfer-", reset=True), RESET, QUESTION),
     row("It is reset after the headers", cut(FIRST, reset=True), RESET, QUESTION),
-    row("It is reset in the middle of a piece", cut(SECOND, reset=True), RESET, PART, HALF),
-    row("It is reset in the middle of a character", cut(IN_EMOJI, reset=True), RESET, PART, HALF),
-    row("It is reset before the last line, `[DONE]`", cut(DONE, reset=True), ALL, ANSWER, ALL),
+    row("It is reset in the middle of a piece", cut(SECOND, reset=True), RESET, PART, START),
+    row("It is reset in the middle of a character", cut(IN_EMOJI, reset=True), RESET, PART, TEXT),
+    row("It is reset before the last line, `[DONE]`", cut(DONE, reset=True), TEXT, ANSWER, ALL),
 ]
 
 
@@ -76,11 +75,11 @@ def test_a_break_costs_no_text_that_had_arrived(
     notebook.check(fault, run, text)
 
 
-SILENCE = "sent nothing for 0.5 s"
+SILENCE = "NetworkTimeoutError: … sent nothing for 0.5 s"
 STALLS = [
     row("Silence instead of a reply", stall(HEAD, 30), SILENCE, QUESTION),
     row("Silence after the headers", stall(FIRST, 30), SILENCE, QUESTION),
-    row("Silence in the middle of an answer", stall(SECOND, 30), SILENCE, PART, HALF),
+    row("Silence in the middle of an answer", stall(SECOND, 30), SILENCE, PART, START),
 ]
 
 

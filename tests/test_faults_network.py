@@ -68,7 +68,7 @@ def answers(exchange: Exchange) -> None:
 @pytest.mark.fault(
     WAY,
     "The name of the host does not resolve",
-    sees="cannot be reached at nowhere.test: Name or service not known",
+    sees="NetworkError: … cannot be reached at nowhere.test: Name or service not known",
     keeps=QUESTION,
 )
 def test_a_name_that_nobody_knows_is_told(fault: Fault, notebook: FaultNotebook) -> None:
@@ -79,7 +79,7 @@ def test_a_name_that_nobody_knows_is_told(fault: Fault, notebook: FaultNotebook)
 @pytest.mark.fault(
     WAY,
     "The name server does not answer",
-    sees=f"cannot be reached at {SILENT}: Temporary failure in name resolution",
+    sees=f"NetworkError: … cannot be reached at {SILENT}: Temporary failure in name resolution",
     keeps=QUESTION,
 )
 def test_a_silent_name_server_is_told(
@@ -103,7 +103,7 @@ def test_a_slow_name_server_is_waited_for(
 @pytest.mark.fault(
     WAY,
     "Nobody listens at the port",
-    sees="cannot be reached at 127.0.0.1:…: Connection refused",
+    sees="NetworkError: … cannot be reached at 127.0.0.1:…: Connection refused",
     keeps=QUESTION,
 )
 def test_a_dead_port_is_told(fault: Fault, notebook: FaultNotebook) -> None:
@@ -134,7 +134,7 @@ def far(far_host: FarHost, byte_server: StartServer) -> Iterator[Callable[..., T
 @pytest.mark.fault(
     WAY,
     "There is no route to the host",
-    sees="cannot be reached at 198.…: No route to host",
+    sees="NetworkError: … cannot be reached at 198.…: No route to host",
     keeps=QUESTION,
 )
 def test_a_host_without_a_route_is_told(
@@ -149,7 +149,7 @@ def test_a_host_without_a_route_is_told(
 @pytest.mark.fault(
     WAY,
     "A firewall drops all packets",
-    sees="did not take the connection to 198.… within 0.5 s",
+    sees="NetworkTimeoutError: … did not take the connection to 198.… within 0.5 s",
     keeps=QUESTION,
 )
 def test_packets_that_vanish_are_given_up(
@@ -165,7 +165,7 @@ def test_packets_that_vanish_are_given_up(
 @pytest.mark.fault(
     WAY,
     "The cable is pulled out in the middle of an answer",
-    sees="sent nothing for 0.5 s",
+    sees="NetworkTimeoutError: … sent nothing for 0.5 s",
     keeps=PART,
 )
 def test_a_network_that_goes_away_is_noticed(
@@ -219,7 +219,7 @@ CERTIFICATES = [
     encryption(
         "The certificate has expired",
         lambda known, _: known.server_context("127.0.0.1", not_after=NOW - DAY),
-        "the certificate of 127.0.0.1:… has expired",
+        "NetworkError: the certificate of 127.0.0.1:… has expired",
         QUESTION,
     ),
     encryption(
@@ -227,19 +227,19 @@ CERTIFICATES = [
         lambda known, _: known.server_context(
             "127.0.0.1", not_before=NOW + DAY, not_after=NOW + 2 * DAY
         ),
-        "the certificate of 127.0.0.1:… is not valid yet",
+        "NetworkError: the certificate of 127.0.0.1:… is not valid yet",
         QUESTION,
     ),
     encryption(
         "The certificate is for another host",
         lambda known, _: known.server_context("other.example"),
-        "the certificate of 127.0.0.1:… is for another host",
+        "NetworkError: the certificate of 127.0.0.1:… is for another host",
         QUESTION,
     ),
     encryption(
         "Nobody knows who issued the certificate",
         lambda _, unknown: unknown.server_context("127.0.0.1"),
-        "the certificate of 127.0.0.1:… comes from an unknown authority",
+        "NetworkError: the certificate of 127.0.0.1:… comes from an unknown authority",
         QUESTION,
     ),
 ]
@@ -267,25 +267,25 @@ HANDSHAKES = [
     encryption(
         "The service speaks plain HTTP, not TLS",
         speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-        "127.0.0.1:… does not speak TLS as it should: …",
+        "NetworkError: 127.0.0.1:… does not speak TLS as it should: …",
         QUESTION,
     ),
     encryption(
         "The service finds this TLS too new or too old",
         speaking(b"\x15\x03\x01\x00\x02\x02\x46"),  # the alert `protocol_version`
-        "127.0.0.1:… does not speak TLS as it should: tlsv1 alert protocol version",
+        "NetworkError: 127.0.0.1:… does not speak TLS as it should: tlsv1 alert protocol version",
         QUESTION,
     ),
     encryption(
         "The service hangs up while encryption is agreed",
         speaking(b""),
-        "cannot be reached at 127.0.0.1:…: ",
+        "NetworkError: … cannot be reached at 127.0.0.1:…: it hung up without a word",
         QUESTION,
     ),
     encryption(
         "The service keeps silent while encryption is agreed",
         silent(),
-        "did not take the connection to 127.0.0.1:… within 0.5 s",
+        "NetworkTimeoutError: … did not take the connection to 127.0.0.1:… within 0.5 s",
         QUESTION,
     ),
 ]
@@ -304,7 +304,7 @@ def test_an_encrypted_connection_that_does_not_come_about_is_told(
 @pytest.mark.fault(
     ENCRYPTION,
     "The service is encrypted, and the address begins with http://",
-    sees="broke the connection: Server disconnected without sending a response.",
+    sees="NetworkError: … broke the connection: Server disconnected without sending a response.",
     keeps=QUESTION,
 )
 def test_a_missing_s_in_the_address_is_told(

@@ -41,13 +41,13 @@ REFUSALS = [
     row(
         "The key is wrong (401)",
         refuses(401, f"Incorrect API key provided: {KEY}", code="invalid_api_key"),
-        "said 401 Unauthorized: Incorrect API key provided: …",
+        "ResponseError: … said 401 Unauthorized: Incorrect API key provided: …",
         QUESTION,
     ),
     row(
         "The key may not do that (403)",
         refuses(403, "Country, region, or territory not supported"),
-        "said 403 Forbidden: Country, region, or territory not supported",
+        "ResponseError: … said 403 Forbidden: Country, region, or territory not supported",
         QUESTION,
     ),
     row(
@@ -71,7 +71,7 @@ REFUSALS = [
     row(
         "The service gave up waiting (408)",
         refuses(408, "took too long"),
-        "said 408 Request Timeout: took too long",
+        "ResponseError: … said 408 Request Timeout: took too long",
         QUESTION,
     ),
     row(
@@ -83,7 +83,7 @@ REFUSALS = [
     row(
         "Too many requests, and a `Retry-After` that makes no sense (429)",
         refuses(429, "Rate limit reached", ("Retry-After", "soon")),
-        "said 429 Too Many Requests: Rate limit reached",
+        "ResponseError: … said 429 Too Many Requests: Rate limit reached",
         QUESTION,
     ),
     row(
@@ -95,13 +95,13 @@ REFUSALS = [
     row(
         "The service has an error of its own (500)",
         refuses(500, "The server had an error"),
-        "said 500 Internal Server Error: The server had an error",
+        "ResponseError: … said 500 Internal Server Error: The server had an error",
         QUESTION,
     ),
     row(
         "A gateway answers with a web page (502)",
         page(502, "502 Bad Gateway"),
-        "said 502 Bad Gateway",
+        "ResponseError: … said 502 Bad Gateway",
         QUESTION,
     ),
     row(
@@ -113,26 +113,26 @@ REFUSALS = [
     row(
         "The service is overloaded (529)",
         refuses(529, "too many people"),
-        "said 529 Overloaded: too many people",
+        "ResponseError: … said 529 Overloaded: too many people",
         QUESTION,
     ),
     row(
         "An error with status 200",
         sends(json_reply(200, {"error": {"message": "out of memory"}})),
-        "reported an error: out of memory",
+        "ResponseError: … reported an error: out of memory",
         QUESTION,
     ),
     row(
         "An error in the middle of an answer",
         sends(stream(delta(HALF) + event({"error": {"message": "CUDA out of memory"}}) + DONE)),
-        "reported an error: CUDA out of memory",
+        "ResponseError: … reported an error: CUDA out of memory",
         PART,
         HALF,
     ),
     row(
         "An event of the type `error` in the middle of an answer",
         sends(stream(delta(HALF) + b"event: error\ndata: overloaded\n\n")),
-        "reported an error: overloaded",
+        "ResponseError: … reported an error: overloaded",
         PART,
         HALF,
     ),
@@ -146,7 +146,7 @@ REFUSALS = [
     row(
         "A redirect in a circle",
         redirects("/v1/chat/completions"),
-        "redirects in circles",
+        "ResponseError: … redirects in circles",
         QUESTION,
     ),
 ]
@@ -165,7 +165,7 @@ def test_a_refusal_is_told_in_a_line_or_two(
 @pytest.mark.fault(
     "What a service refuses",
     "A redirect to another host",
-    sees="redirects to another place, http://localhost:…",
+    sees="ResponseError: … redirects to another place, http://localhost:…",
     keeps=QUESTION,
 )
 def test_a_key_does_not_go_along_to_another_host(
@@ -182,14 +182,14 @@ BUSY_ONCE = [
     row(
         "Too many requests, and a moment to wait (429)",
         refuses(429, "slow down", ("Retry-After", "0.3")),
-        "said 429 Too Many Requests; again in 0.3 s",
+        "… said 429 Too Many Requests; again in 0.3 s",
         ANSWER,
         TEXT,
     ),
     row(
         "The service is down for a moment (503)",
         refuses(503, "restarting"),
-        "said 503 Service Unavailable; again in … s",
+        "… said 503 Service Unavailable; again in … s",
         ANSWER,
         TEXT,
     ),

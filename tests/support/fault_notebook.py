@@ -26,7 +26,7 @@ QUESTION = "your question"
 PART = "your question and the text so far"
 CUT_OFF = "your question and the text so far, marked as cut off"
 STOPPED = "your question and the text so far, marked as interrupted"
-ANSWER = "the whole answer"
+ANSWER = "the answer"
 
 
 class FaultNotebook:
