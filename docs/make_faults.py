@@ -47,8 +47,9 @@ the database what is kept, and chats again in the next cell. There are {count} o
 
 How to read the tables:
 
-- *What you see* is a line below the cell; `…` stands for what differs each time, such as a port.
-  A message may have a second line that says what to type next. No key is in any of them.
+- *What you see* is a line below the cell, in the end or, where the answer comes after all, while
+  it is waited for; `…` stands for what differs each time, such as a port. A message may have a
+  second line that says what to type next. No key is in any of them.
 - *What is kept* is in the conversation afterwards, on disk. Your question is stored before it
   leaves. Text that had arrived stays in the cell, and the next prompt goes on with it; a question
   without any answer is kept, but not sent again. Run the cell again to ask once more: the new

@@ -200,7 +200,7 @@ def reason(error: Exception) -> str:
     That is without the line of the reply that it may quote, as the key may be in there.
     """
     cause: BaseException | None = error if isinstance(error, httpx.NetworkError) else None
-    for _ in range(4):  # httpx's error, httpcore's, anyio's, then the system's
+    for _ in range(5):  # httpx's error, httpcore's, one or two of anyio's, the system's
         if isinstance(cause, OSError) and cause.errno:
             if isinstance(cause, ssl.SSLError) and "EOF" in str(cause):
                 return "it hung up without a word"
@@ -208,7 +208,10 @@ def reason(error: Exception) -> str:
             return str(cause.strerror) if has_own_numbers else os.strerror(cause.errno)
         several = getattr(cause, "exceptions", None)  # one for each address of the host
         cause = several[0] if several else cause and (cause.__cause__ or cause.__context__)
-    return str(error).partition(": bytearray(")[0] or type(error).__name__
+    said = str(error).partition(": bytearray(")[0]
+    if not said and isinstance(error, httpx.ReadError | httpx.WriteError):
+        return os.strerror(errno.ECONNRESET)  # anyio 4.0 does not pass the reason on
+    return said or type(error).__name__
 
 
 def without_stack(error: Exception) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -16,9 +17,9 @@ from support.byteserver import DONE, END, chunked, delta, finish, free_port, sse
 from support.far_host import FarHost
 from support.fault_notebook import ANSWER, KEY, PART, QUESTION, FaultNotebook
 from support.fault_rows import HALF, TEXT, WHOLE, fault_row, redirects, stream
-from support.names import SILENT, SLOW, NameServer
+from support.names import SILENT, SLOW, TWOFOLD, NameServer
 from support.tls import Authority, TlsFront
-from support.toxic import ToxicProxy, silent, speaking
+from support.toxic import ToxicProxy, garble, silent, speaking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +49,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def notebook(
-    tmp_path_factory: pytest.TempPathFactory, names: NameServer, authority: Authority
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[FaultNotebook]:
-    """A notebook for all rows of this module."""
+    """A notebook for all rows of this module; it asks our name server if root started it."""
     folder = tmp_path_factory.mktemp("notebook")
-    env = {"SSL_CERT_FILE": str(authority.file)}
-    with FaultNotebook(folder, env, names.under(folder)) as running:
+    under = [] if os.geteuid() else request.getfixturevalue("names").under(folder)
+    with FaultNotebook(folder, {"SSL_CERT_FILE": str(authority.file)}, under) as running:
         yield running
 
 
@@ -65,6 +66,7 @@ def answers(exchange: Exchange) -> None:
 # Names and packets
 
 
+@pytest.mark.usefixtures("names")
 @pytest.mark.fault(
     WAY,
     "The name of the host does not resolve",
@@ -109,6 +111,18 @@ def test_a_slow_name_server_is_waited_for(
 def test_a_dead_port_is_told(fault: Fault, notebook: FaultNotebook) -> None:
     """A local server that was not started is the most common fault of all."""
     notebook.check(fault, notebook.ask(f"http://127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.fault(
+    WAY,
+    "Nobody listens at any address of the host",
+    sees=f"NetworkError: … cannot be reached at {TWOFOLD}:…: Connection refused",
+    keeps=QUESTION,
+)
+def test_several_dead_addresses_are_told_like_one(fault: Fault, notebook: FaultNotebook) -> None:
+    """`localhost` has two addresses on most machines."""
+    notebook.check(fault, notebook.ask(f"http://{TWOFOLD}:{free_port()}"))
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +318,7 @@ def test_an_encrypted_connection_that_does_not_come_about_is_told(
 @pytest.mark.fault(
     ENCRYPTION,
     "The service is encrypted, and the address begins with http://",
-    sees="NetworkError: … broke the connection: Server disconnected without sending a response.",
+    sees="NetworkError: … broke the connection: …",
     keeps=QUESTION,
 )
 def test_a_missing_s_in_the_address_is_told(
@@ -314,6 +328,34 @@ def test_a_missing_s_in_the_address_is_told(
     context = authority.server_context("127.0.0.1")
     with TlsFront(context, byte_server(answers).port) as front:
         notebook.check(fault, notebook.ask(f"http://127.0.0.1:{front.port}"))
+
+
+@pytest.mark.fault(
+    ENCRYPTION,
+    "A bit changes on the way in the middle of an answer",
+    sees="NetworkError: … broke the connection: [SSL: …",
+    keeps=PART,
+)
+def test_an_encrypted_answer_that_was_changed_is_not_taken(
+    fault: Fault, notebook: FaultNotebook, authority: Authority, byte_server: StartServer
+) -> None:
+    """A broken router, or somebody in between."""
+    is_due = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(sse_head() + chunked(delta(HALF)))
+        exchange.wait(is_due)
+        exchange.send(chunked(delta(" and more")))
+
+    context = authority.server_context("127.0.0.1")
+    with (
+        TlsFront(context, byte_server(script).port) as front,
+        ToxicProxy(front.port, garble(is_due)) as proxy,
+    ):
+        running = notebook.begin(f"https://127.0.0.1:{proxy.port}")
+        running.until(lambda outputs: HALF in str(outputs))
+        is_due.set()
+        notebook.check(fault, running.finish(), HALF)
 
 
 @pytest.mark.fault(ENCRYPTION, "The service redirects from http to https", sees=TEXT, keeps=ANSWER)

@@ -90,14 +90,19 @@ class FaultNotebook:
         assert self._goes_on_with() == (["hi", kept] if kept else [])
 
     def last_turn(self) -> tuple[str, str]:
-        """Text and state of the last turn on disk, whose prompt is there."""
+        """Text and state of the last turn on disk, once its end has been written there."""
+        self._healthy.wait_for(lambda: self._last_row()[2] != "streaming")
+        prompt, text, state = self._last_row()
+        assert prompt == "hi"
+        return text, state
+
+    def _last_row(self) -> tuple[str, str, str]:
         with closing(sqlite3.connect(self._database)) as database:
             prompt, text, state = database.execute(
                 "SELECT prompt, text, state FROM turns JOIN answers ON answers.id = turns.answer"
                 " ORDER BY turns.id DESC LIMIT 1"
             ).fetchone()
-        assert prompt == "hi"
-        return text, state
+        return prompt, text, state
 
     def _told(self, text: str, state: str) -> str:
         told = {"complete": ANSWER, "cut off": CUT_OFF, "interrupted": STOPPED, "failed": PART}

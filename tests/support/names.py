@@ -20,12 +20,15 @@ _A = 1
 _NO_SUCH_NAME = 3
 #: The name that resolves only after a while, and that while.
 SLOW, SLOW_S = "slow.test", 0.7
+#: The name of a host that has two addresses.
+TWOFOLD = "twofold.test"
+ADDRESSES = {SLOW: ["127.0.0.1"], TWOFOLD: ["127.0.0.1", "127.0.0.2"]}
 #: The name that nobody answers for.
 SILENT = "silent.test"
 
 
 class NameServer:
-    """Knows ``slow.test`` as 127.0.0.1, keeps silent about ``silent.test``, denies all others."""
+    """Knows the names in `ADDRESSES`, keeps silent about ``silent.test``, denies all others."""
 
     def __init__(self) -> None:
         if os.geteuid():
@@ -80,11 +83,10 @@ class NameServer:
         question = query[_HEADER_BYTES : end + 4]
         if name == SILENT or (name == SLOW and self._stopping.wait(SLOW_S)):
             return
-        has_answer = name == SLOW and kind == _A
-        flags = 0x8180 if name == SLOW else 0x8180 | _NO_SUCH_NAME
-        reply = query[:2] + struct.pack("!5H", flags, 1, int(has_answer), 0, 0) + question
-        if has_answer:
-            address = socket.inet_aton("127.0.0.1")
+        known = ADDRESSES.get(name, []) if kind == _A else []
+        flags = 0x8180 if name in ADDRESSES else 0x8180 | _NO_SUCH_NAME
+        reply = query[:2] + struct.pack("!5H", flags, 1, len(known), 0, 0) + question
+        for address in map(socket.inet_aton, known):
             reply += struct.pack("!HHHIH", 0xC00C, _A, 1, 0, len(address)) + address
         self._socket.sendto(reply, client)
 

@@ -95,6 +95,16 @@ def drip(size_bytes: int, every_s: float) -> Poison:
     return poison
 
 
+def garble(is_due: threading.Event) -> Poison:
+    """Changes a bit of each piece from some time on."""
+
+    def poison(flow: Flow) -> None:
+        while data := flow.take():
+            flow.send(data[:-1] + bytes([data[-1] ^ 1]) if is_due.is_set() else data)
+
+    return poison
+
+
 def late(seconds: float) -> Poison:
     """Sends everything later."""
 
