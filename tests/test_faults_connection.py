@@ -40,7 +40,7 @@ def answers(exchange: Exchange) -> None:
     exchange.send(sse_head())
     for text in (START, REST, EMOJI):
         exchange.send(chunked(delta(text)))
-    exchange.send(chunked(finish()))
+    exchange.send(chunked(finish(usage={"prompt_tokens": 3, "completion_tokens": 3})))
     exchange.send(chunked(DONE) + END)
 
 
@@ -55,6 +55,7 @@ CUTS = [
     row("It ends after the headers", cut(FIRST), INCOMPLETE, QUESTION),
     row("It ends in the middle of a piece", cut(SECOND), INCOMPLETE, PART, START),
     row("It ends in the middle of a character", cut(IN_EMOJI), INCOMPLETE, PART, TEXT),
+    row("It ends in the figures after the answer", cut(b"completion_tokens"), TEXT, ANSWER, ALL),
     row("It ends before the last line, `[DONE]`", cut(DONE), TEXT, ANSWER, ALL),
     row("The connection is reset before the reply", cut(HEAD, reset=True), RESET, QUESTION),
     row("It is reset among the headers", cut(b"Transfer-", reset=True), RESET, QUESTION),
@@ -73,6 +74,7 @@ def test_a_break_costs_no_text_that_had_arrived(
     with ToxicProxy(byte_server(answers).port, poison) as proxy:
         run = notebook.ask(proxy.url)
     notebook.check(fault, run, text)
+    assert "arrived broken" not in run.markdown
 
 
 SILENCE = "NetworkTimeoutError: … sent nothing for 0.5 s"

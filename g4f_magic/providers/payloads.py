@@ -66,7 +66,10 @@ class PayloadReader:
             return []
         events += self._decoder.close()
         stray = [_loaded(line) for line in self._decoder.stray_lines]
-        return self._from_events(events) + [p for p in stray if is_error(p)]
+        unreadable = self.unreadable  # what the reply ends in is cut off rather than broken
+        payloads = self._from_events(events) + [p for p in stray if is_error(p)]
+        self.unreadable = unreadable
+        return payloads
 
     def _from_events(self, events: list[ServerSentEvent]) -> list[Payload]:
         payloads: list[Payload] = []

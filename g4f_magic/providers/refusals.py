@@ -65,7 +65,8 @@ def refusal(  # noqa: PLR0913  # one keyword per fact of a refusal
         message = f"{provider} reported an error: {said}" if said else f"{provider} sent no answer"
     else:
         name = f"{status} {_phrase(status)}".rstrip()
-        said = said.removeprefix(name).lstrip(" :-")  # the title of a gateway's page
+        if said.startswith(name):  # the title of a gateway's page
+            said = said[len(name) :].lstrip(" :-")
         message = f"{provider} said {name}" + (f": {said}" if said else "")
     request_id = next(
         (
@@ -97,10 +98,8 @@ def nonsense(
         title = _message(body, secrets)
         message = f"{provider} sent a web page instead of an answer: {title}".rstrip(": ")
     elif _is_beginning(body):
-        message, hint = (
-            f"{provider} stopped after the first few bytes of an answer",
-            "run the cell again",
-        )
+        message = f"{provider} stopped after the first few bytes of an answer"
+        hint = "run the cell again"
     else:
         message = f"{provider} sent something that is no answer ({kind}, {len(body)} bytes)"
     return ResponseError(message, hint=hint, provider=provider, status=HTTPStatus.OK)
