@@ -119,7 +119,8 @@ def page(rows: Iterable[Row]) -> str:
 def _table(rows: Iterable[Row]) -> str:
     lines = ["| what goes wrong | what you see | what is kept |", "| --- | --- | --- |"]
     for row in rows:
-        sees = "nothing of it" if row.sees == UNHARMED else f"`{row.sees}`"
+        fence = "`` " if "`" in row.sees else "`"
+        sees = "nothing of it" if row.sees == UNHARMED else f"{fence}{row.sees}{fence[::-1]}"
         cells = (cell.replace("|", "\\|") for cell in (row.injected, sees, row.keeps))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
