@@ -192,6 +192,9 @@ def speaking(said: bytes) -> Iterator[int]:
         with taken:
             taken.recv(65536)
             taken.sendall(said)
+            taken.shutdown(socket.SHUT_WR)
+            while taken.recv(65536):  # or what is unread would make a reset of the end
+                pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
