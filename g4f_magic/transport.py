@@ -353,19 +353,24 @@ def _translated(error: Exception, request: Request, way: Way) -> NetworkError:
     elif isinstance(error, httpx.ConnectError):
         message = f"{name} cannot be reached at {host}: {why}"
         hint = "is it running, and the address right?"
-    elif has_long_head(error):
-        message = f"{name} sent headers of more than 100 KB, which is the limit"
-        hint = "is the address right?"
     elif isinstance(error, httpx.DecodingError | zlib.error):
         message = f"{name} sent something that cannot be decompressed"
     elif isinstance(error, httpx.RemoteProtocolError) and not _GONE.search(why):
-        message = f"{name} does not speak HTTP as it should: {why}"
-        hint = "is it the address of an OpenAI-compatible service? It often ends in /v1"
+        message, hint = _http_trouble(error, name)
     else:
         message = f"{name} broke the connection: {why}"
     if way.proxy and way.proxy not in message:
         message += f" (through the proxy {way.proxy})"
     return kind(message, hint=hint, provider=name)
+
+
+def _http_trouble(error: Exception, name: str) -> tuple[str, str]:
+    """Return message and hint where what came is no reply."""
+    if has_long_head(error):
+        message = f"{name} sent headers of more than 100 KB, which is the limit"
+        return message, "is the address right?"
+    hint = "is it the address of an OpenAI-compatible service? It often ends in /v1"
+    return f"{name} does not speak HTTP as it should: {reason(error)}", hint
 
 
 def _proxy_trouble(error: Exception, host: str, way: Way) -> tuple[str, str]:
