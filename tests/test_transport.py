@@ -49,12 +49,12 @@ from g4f_magic.transport import (
     LONGEST_PAUSE_S,
     Reply,
     Request,
-    _translated,
     back_off_s,
     exchange,
     retry_after_s,
     warm_up,
 )
+from g4f_magic.trouble import translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -568,11 +568,11 @@ def test_every_error_of_httpx_becomes_one_of_ours() -> None:
         *(httpx.ProxyError, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
         *(httpx.RemoteProtocolError, httpx.DecodingError, httpx.TooManyRedirects),
     }
-    request = post("http://user:hidden@h/", timeout_s=3)
+    told = {"provider": "tested", "url": "http://user:hidden@h/"}
     leaves = set(leaves_of(httpx.RequestError))
     assert leaves == known, "httpx has other errors than those considered here"
     for kind in leaves:
-        ours = _translated(kind(""), request, Way(3))
+        ours = translated(kind(""), Way(3), timeout_s=3, **told)
         assert isinstance(ours, NetworkError)
         assert isinstance(ours, NetworkTimeoutError) == issubclass(kind, httpx.TimeoutException)
         assert ours.provider == "tested"
