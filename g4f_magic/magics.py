@@ -16,6 +16,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Float, Int, Unicode, validate
 
 from .cell.arguments import chat_arguments, chat_options, parsed, refuse_no_time, takes_value
+from .cell.named import find_named
 from .cell.options import split_words
 from .cell.question import Question
 from .cell.session import Session, Stopped
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from .compare import Comparison
     from .display.listing import Displayed
     from .parts import Part
-    from .tools.tool import Tool
-    from .types.answer_type import AnswerType
 
 _HELP = {name: key.meaning for name, key in KEYS.items()}
 
@@ -253,8 +252,7 @@ class ChatMagics(Magics):
         about = self.last_cell.about(fix=options.fix, explain=options.explain)
         words = "\n\n".join(filter(None, (about, prompt.text)))
         if words.strip():
-            options.tools = self._tools(options, scope)
-            options.answer_type = _answer_type(options.schema, scope)
+            find_named(options, scope, settings, configured)
             parts = (about, *prompt.parts) if about and prompt.parts else prompt.parts
             return self._ask(words, options, parts)
         if cell is not None:
@@ -267,24 +265,6 @@ class ChatMagics(Magics):
             raise UsageError(message, hint="write it after the options: %chat -m MODEL What is …?")
         print(self._session.standing(options))  # noqa: T201  # this is what the cell shows
         return None
-
-    def _tools(self, options: argparse.Namespace, scope: dict[str, Any]) -> tuple[Tool, ...]:
-        """Return the functions that the model may call."""
-        if not options.tools:
-            return ()
-        from .tools.tool import find_tools
-
-        settings, configured = self._session.settings, self._configured()
-        if options.max_rounds is None:
-            options.max_rounds = int(settings.number("max_rounds", configured))
-        if options.max_rounds < 1:
-            message = f"--max-rounds {options.max_rounds} is no number of rounds"
-            raise UsageError(message)
-        if len(options.models) > 1:
-            message = "--tools takes one model, since functions may change things"
-            raise UsageError(message, hint="leave out all -m but one")
-        options.confirm_tools = settings.get("confirm_tools", configured) == "on"
-        return find_tools(options.tools, scope)
 
     def _ask(
         self, prompt: str, options: argparse.Namespace, parts: tuple[Part, ...] = ()
@@ -355,15 +335,6 @@ class ChatMagics(Magics):
             publish_as(form, self.shell.display_pub, answer)
         else:
             print(printable(answer.text))  # noqa: T201  # this is what the terminal shows
-
-
-def _answer_type(name: str | None, scope: dict[str, Any]) -> AnswerType | None:
-    """Return the type that the answer is to have, if one is named."""
-    if name is None:
-        return None
-    from .types.answer_type import named_type
-
-    return named_type(name, scope)
 
 
 def _parsers() -> dict[str, Any]:

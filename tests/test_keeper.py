@@ -358,6 +358,7 @@ def test_a_file_cut_anywhere_stops_no_answer(
     """What a crash of the disk left is kept for those who can repair it, and the chat goes on."""
     whole = database_of(200, path)
     cuts = {*range(1, len(whole), len(whole) // 20), *range(512, len(whole), 20 * 512)}
+    found_out = 0
     for size in sorted(cuts | {len(whole) - 1}):
         shutil.rmtree(path.parent)
         path.parent.mkdir()
@@ -366,9 +367,11 @@ def test_a_file_cut_anywhere_stops_no_answer(
         chat(keeper, "Hi")
         found = keeper.call(lambda store: store.turns(NOTEBOOK, "main", last=1))
         assert found[0].answer == Answer(text="HI")
-        [aside] = path.parent.glob("chats.db.damaged-*")
-        assert aside.read_bytes() == whole[:size]
-        assert len(keeper.news()) == 1
+        asides = list(path.parent.glob("chats.db.damaged-*"))
+        assert [aside.read_bytes() for aside in asides] in ([], [whole[:size]])
+        assert len(keeper.news()) == len(asides)
+        found_out += len(asides)
+    assert found_out >= len(cuts) - 1  # the last page may be of what nobody has asked for
 
 
 def test_a_file_damaged_inside_is_set_aside_when_it_is_noticed(

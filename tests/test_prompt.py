@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 import pytest
@@ -14,6 +15,7 @@ from support.byteserver import stream_script
 from g4f_magic.errors import UsageError
 from g4f_magic.messages import Answer, Image
 from g4f_magic.parts import Attachment, Part
+from g4f_magic.prompts.composing import composed
 from g4f_magic.prompts.prompt import expand, expand_parts
 
 if TYPE_CHECKING:
@@ -243,13 +245,14 @@ def test_a_picture_is_refused_where_only_text_can_stand() -> None:
 
 
 def test_a_picture_that_is_too_large_is_named_by_its_expression() -> None:
-    """Before anything is sent, with its size."""
+    """Before anything is sent, with its size: which of five pictures was it?"""
+    options = Namespace(system=None, prompt_file=None, raw=False, attach=[])
+    scope = {"fox": PNG + bytes(25 << 20), "hen": PNG}
     with pytest.raises(UsageError) as caught:
-        parts("{{ fox }}", fox=PNG + bytes(25 << 20))
-    assert str(caught.value).startswith(
-        "{{ fox }}: the data cannot be sent: it has 25.1 MB, and the limit is 20 MB"
-    )
-    assert "--raw" in caught.value.hint
+        composed("{{ hen }} {{ fox }}", options, scope, 10)
+    said = "‹picture: fox› cannot be sent: it has 25.1 MB, and the limit is 20 MB"
+    assert str(caught.value) == said
+    assert "max_attachment_mb=26" in caught.value.hint
 
 
 def test_an_interrupt_while_a_value_is_worked_out_gets_through() -> None:

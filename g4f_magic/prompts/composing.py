@@ -89,11 +89,10 @@ def _parts(said: list[Part], attached: list[Attachment], limit: Limit) -> tuple[
     from .attachments import check_size
 
     parts = [part for part in (*said, *attached) if not isinstance(part, str) or part.strip()]
-    check_size(
-        sum(len(part if isinstance(part, str) else part.data) for part in parts),
-        "the prompt with what goes along",
-        limit,
-    )
+    sizes = [len(part if isinstance(part, str) else part.data) for part in parts]
+    for part, size in zip(parts, sizes, strict=True):
+        check_size(size, "the text" if isinstance(part, str) else str(part), limit)
+    check_size(sum(sizes), "the prompt with what goes along", limit)
     return tuple(parts)
 
 

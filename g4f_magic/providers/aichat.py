@@ -91,9 +91,7 @@ class Aichat:
                 if isinstance(answer, ResponseError):
                     raise answer  # from where no variable holds the body: it may quote a password
                 yield answer
-                # The object was whole, so the answer is; without this it would be
-                # shown as cut off.
-                yield FinishReason("stop")
+                yield FinishReason("stop")  # the object was whole, so the answer is not cut off
 
     @classmethod
     def get_models(
