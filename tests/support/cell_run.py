@@ -33,7 +33,7 @@ class CellError:
     traceback: list[str]
 
 
-@dataclass
+@dataclass(repr=False)
 class CellRun:
     """A cell that runs or has run; complete once `is_done`."""
 
@@ -44,6 +44,10 @@ class CellRun:
     is_idle: bool = False
     folded: Outputs = field(default_factory=Outputs)
     finished_at: float | None = None
+
+    def __repr__(self) -> str:
+        """Tells a test that fails what the cell shows."""
+        return f"<CellRun {self.text[-160:]!r} {self.error}>"
 
     def take(self, message: Message) -> None:
         """Adds one iopub message of this cell."""
