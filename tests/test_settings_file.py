@@ -60,7 +60,7 @@ def test_a_file_may_be_written_by_hand(tmp_path: Path) -> None:
         (b"model = [1]", "model is neither a text"),
         (b"[alias.deep]\nx = 1", "alias.deep is neither a text"),
         (b"model = 2020-01-01", "model is neither a text"),
-        (b"model = " + b"[" * 5000, "recursion"),
+        (b"model = " + b"[" * 5000, "recursion|nested"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
