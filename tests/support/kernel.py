@@ -282,6 +282,9 @@ class Kernel:
             if self._is_ready():
                 return
             self._disconnect()
+            self.manager.cleanup_connection_file()
+            for name, port in zip(PORTS, quiet_ports(len(PORTS)), strict=True):
+                setattr(self.manager, name, port)  # another program may have taken the last ones
             self.manager.restart_kernel(now=True)
         message = f"the kernel did not start within {START_TRIES} times {START_TIMEOUT_S} s"
         raise AssertionError(message)
@@ -293,6 +296,7 @@ class Kernel:
         self._iopub.subscribe(b"")
         self._iopub.rcvhwm = 0
         self._shell = self._context.socket(zmq.DEALER)
+        self._shell.sndtimeo = 5000  # milliseconds; where another program listens, none takes it
         self._poller = zmq.Poller()
         for socket, port in (
             (self._iopub, connection["iopub_port"]),
@@ -308,7 +312,10 @@ class Kernel:
         asked: set[str] = set()
         heard = False
         while not heard:
-            asked.add(self.send("kernel_info_request", {}))
+            try:
+                asked.add(self.send("kernel_info_request", {}))
+            except zmq.Again:
+                return False
             heard = self._listen(asked, 0.5)
             if time.monotonic() > end or not self.manager.is_alive():
                 return False
