@@ -322,7 +322,11 @@ def test_a_scheduler_that_goes_away_costs_only_what_is_missing(
         service.free.set()
     assert [row["state"] for row in rows] == ["complete"] * 10 + ["failed"] * 30
     lost = "NetworkError: the connection to the scheduler of the cluster is lost"
-    assert {row["error"] for row in rows[10:]} == {f"{lost} – the same call goes on from there"}
+    said = {row["error"] for row in rows[10:]}
+    # A scheduler may still cancel what runs before it hangs up.
+    assert said - {"NetworkError: it was cancelled on the cluster"} == {
+        f"{lost} – the same call goes on from there"
+    }
 
 
 @pytest.mark.slow
