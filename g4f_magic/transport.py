@@ -313,5 +313,6 @@ def _is_final(error: Exception, way: Way) -> bool:
 
 
 def _trouble(error: Exception, request: Request, way: Way) -> NetworkError:
-    told = {"provider": request.provider, "url": request.url}
-    return translated(error, way, timeout_s=request.timeout_s, **told)
+    return translated(
+        error, way, provider=request.provider, url=request.url, timeout_s=request.timeout_s
+    )

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cell.chat_verbs import VERBS
-from ..cell.options import split_options
+from ..cell.options import FORMS, split_options
 from ..errors import UsageError
 from ..settings.settings import KEYS
 from .candidates import Candidates, fitting
@@ -23,7 +23,6 @@ _LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%(chat|g4f_chats|g4f_config|g4f_models
 _WORD = re.compile(r"""(?:(?<=\s)|^)(?:"[^"]*|'[^']*|\S*)$""")
 _HERE = "\0"  # stands for the word at the cursor; no cell has it
 _LEVELS = ("low", "medium", "high")
-_FORMATS = ("markdown", "text", "html", "json", "code")
 
 
 class Offer(NamedTuple):
@@ -140,7 +139,7 @@ class Completion:
             return _offer([*names, *known.paths(word.lstrip("'\""))], word)
         named: dict[str, Callable[[], Iterable[str]]] = {
             "conversation": known.conversations,
-            "format": lambda: _FORMATS,
+            "format": lambda: FORMS,
             "provider": known.providers,
             "reasoning_effort": lambda: _LEVELS,
             "schema": known.schemas,

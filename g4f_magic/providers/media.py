@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..image_bytes import SVG, media_type
 from ..limits import ATTACHMENT
+from ..secret import bare
 from .pictures import data_in
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _name(item: Any) -> str:
         return f"media of {len(item)} bytes"
     told = os.fspath(item) if isinstance(item, os.PathLike) else item
     told = getattr(told, "name", told) if hasattr(told, "read") else told
-    text = re.sub(r"//[^/@]*@", "//", told) if isinstance(told, str) else repr(told)
+    text = bare(told) if isinstance(told, str) else repr(told)
     # One line; what tells two paths apart stands at the end.
     return repr(text if len(text) <= 80 else f"{text[:30]}…{text[-48:]}")  # noqa: PLR2004
 
