@@ -370,7 +370,7 @@ def _why(error: BaseException | None) -> NetworkError:
         message = "a worker of the cluster has no g4f_magic, or another version"
         raise UsageError(message, hint=f"install g4f_magic {VERSION} on each of them")
     if error is None:
-        return NetworkError("it was cancelled on the cluster")
+        return NetworkError("it was cancelled on the cluster", hint=_GOES_ON)
     if type(error).__name__ == "KilledWorker":
         return NetworkError("each worker that was to ask this has died")
     return NetworkError(f"the cluster could not ask this: {type(error).__name__}")
