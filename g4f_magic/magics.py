@@ -69,7 +69,7 @@ class ChatMagics(Magics):
         self.last_cell = LastCell(shell)
         self._shown: Answer | None = None
         self._session.front_end.notebook()  # which the cell that loads us tells, and Tab does not
-        self.tab = Tab(shell, self._session, _parsers())
+        self.tab = Tab(shell, self._session, _parsers(), self.warm_up.paused)
 
     @no_var_expand
     @needs_local_scope

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _IDLE_S = 0.3
 _STEPS = (
@@ -33,12 +33,29 @@ class WarmUp:
     def __init__(self, last: Callable[[], None] | None = None) -> None:
         self._last = last
         self._idle = threading.Event()
+        self._working = threading.Lock()  # who holds it imports alone
         self._stopped = False
         self._thread: threading.Thread | None = None
 
     def cell_began(self, *_: object) -> None:
-        """Pause before the next step."""
+        """Pause, when the step under way is done.
+
+        Two threads that import parts of one package at the same time can each wait for the
+        other; Python then gives one of them a module that is half there.
+        """
         self._idle.clear()
+        with self._working:
+            pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take no step while entered: for what imports between the cells."""
+        was_idle = self._idle.is_set()
+        self._idle.clear()
+        with self._working:
+            yield
+        if was_idle:
+            self._idle.set()
 
     def cell_ended(self, *_: object) -> None:
         """Go on, if the kernel stays idle for a moment."""
@@ -53,14 +70,17 @@ class WarmUp:
         self._idle.set()
 
     def _run(self) -> None:
+        steps = [*_STEPS]
         self._wait_until_quiet()
-        for step in _STEPS:
+        while steps and not self._stopped:
+            with self._working:
+                if self._idle.is_set():
+                    with suppress(ImportError):  # the first chat will say so, where it can be read
+                        import_module(steps.pop(0))
             if not self._idle.is_set():
                 self._wait_until_quiet()
-            if self._stopped:
-                return
-            with suppress(ImportError):  # the first chat will say so, where it can be read
-                import_module(step)
+        if self._stopped:
+            return
         self._make_client()
         if self._last is not None:
             self._last()

@@ -110,6 +110,57 @@ def test_the_kernel_warms_up_while_it_is_idle(kernel: Kernel, tmp_path: Path) ->
         time.sleep(0.02)
 
 
+@pytest.fixture
+def warming(kernel: Kernel, tmp_path: Path) -> Kernel:
+    """Start a kernel whose warm-up stands in the middle of a package that takes long to import."""
+    begun = tmp_path / "begun"
+    slow = f"""
+        import importlib.machinery, pathlib, sys, threading, time
+        class Slow:
+            is_working, meanwhile = False, []
+            def find_spec(self, name, path, target=None):
+                if Slow.is_working:
+                    Slow.meanwhile.append(name)
+                is_warming = threading.current_thread().name == "g4f_magic-warmup"
+                if not (is_warming and name == "g4f_magic.providers.aichat"):
+                    return None
+                spec = importlib.machinery.PathFinder.find_spec(name, path)
+                execute = spec.loader.exec_module
+                def slowly(module):
+                    Slow.is_working = True
+                    pathlib.Path({str(begun)!r}).touch()
+                    time.sleep(1)
+                    Slow.is_working = False
+                    execute(module)
+                spec.loader.exec_module = slowly
+                return spec
+        sys.meta_path.insert(0, Slow())
+    """
+    kernel.run(textwrap.dedent(slow))
+    kernel.run("%load_ext g4f_magic")
+    deadline = time.monotonic() + 20
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return kernel
+
+
+def test_a_cell_begins_when_no_import_is_under_way(warming: Kernel) -> None:
+    """Python gives one of two threads that import at the same time half a module."""
+    imported = "from g4f_magic.providers.registry import get_provider; get_provider('demo').name"
+    run = warming.run(imported)
+    assert run.error is None
+    assert [output["data"]["text/plain"] for output in run.outputs] == ["'demo'"]
+    assert warming.value("Slow.meanwhile") == []
+
+
+def test_tab_waits_for_an_import_under_way(warming: Kernel) -> None:
+    """The first option is typed right after the extension is loaded."""
+    reply = warming.request("complete_request", {"code": "%%chat --mo", "cursor_pos": 11})
+    assert reply["matches"] == ["--model"]
+    assert warming.value("Slow.meanwhile") == []
+
+
 def test_the_demo_answers_without_key_or_network(chat: Kernel) -> None:
     """The first two commands of a newcomer have to work, and say that it is a demo."""
     document = only_document(chat.run("%%chat --new\nHello"))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PACKAGE = "g4f_magic"
 LONGEST_MODULE_LINES = 400
@@ -101,6 +101,20 @@ def imported_names(source: str, package: str) -> Iterator[tuple[str, ...]]:
             yield from ((name,) for name in _imported_by_call(node, package))
 
 
+def run_on_import(source: str) -> str:
+    """Return a source without what only type checkers or callers of a function reach."""
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if not _is_for_type_checkers(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_for_type_checkers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def _imported_by_call(node: ast.Call, package: str) -> Iterator[str]:
     called = ast.unparse(node.func).rpartition(".")[2]
     if called in {"import_module", "__import__"} and node.args:
@@ -128,6 +142,24 @@ class Tree:
             else:
                 self.own[module].add(self._module_meant(names))
         self.own[module].discard(module)
+
+    def loaded_first(self, module: str) -> set[str]:
+        """Return what Python loads before this module, packages around it included.
+
+        Inside a package ``from . import x`` waits for all of it, ``from .x import y`` does not.
+        The top of all has nothing to wait for.
+        """
+        loaded = set()
+        source = run_on_import(self.sources[module])
+        for names in imported_names(source, self._package_of(module)):
+            if names[0].partition(".")[0] == PACKAGE:
+                meant = self._module_meant(names)
+                around = meant.rpartition(".")[0]
+                is_named = f"{PACKAGE}.{around}" in names
+                if around and (is_named or not module.startswith(f"{around}.")):
+                    loaded.add(around)
+                loaded.add(meant)
+        return loaded - {module}
 
     def _package_of(self, module: str) -> str:
         inside = module if module in self._packages else module.rpartition(".")[0]
@@ -177,10 +209,10 @@ def imports_past_the_owner(tree: Tree) -> list[str]:
     ]
 
 
-def cycle(tree: Tree) -> list[str]:
+def cycle(imports: Mapping[str, set[str]]) -> list[str]:
     """Return the modules of one import cycle, or nothing."""
     try:
-        TopologicalSorter(tree.own).prepare()
+        TopologicalSorter(imports).prepare()
     except CycleError as error:
         return list(error.args[1])
     return []
@@ -253,7 +285,12 @@ def test_imports_point_one_way(tree: Tree) -> None:
 
 def test_no_modules_import_each_other_in_a_circle(tree: Tree) -> None:
     """Within one layer, too: a circle breaks as soon as somebody imports its other end first."""
-    assert cycle(tree) == []
+    assert cycle(tree.own) == []
+
+
+def test_no_module_waits_for_a_package_that_waits_for_it(tree: Tree) -> None:
+    """Two threads that import at the same time would meet there, and one get half a module."""
+    assert cycle({module: tree.loaded_first(module) for module in tree.sources}) == []
 
 
 def test_each_foreign_library_has_one_door(tree: Tree) -> None:
@@ -315,7 +352,7 @@ def test_imports_downwards_and_within_a_layer_are_free() -> None:
     )
     assert imports_against_the_order(tree) == []
     assert imports_past_the_owner(tree) == []
-    assert cycle(tree) == []
+    assert cycle(tree.own) == []
 
 
 def test_a_relative_import_is_read_from_where_it_stands() -> None:
@@ -354,7 +391,30 @@ def test_a_circle_within_a_layer_is_found() -> None:
     """The order alone would let it pass."""
     circular = made(call="from .client import x", client="def f():\n    from .call import x")
     assert imports_against_the_order(circular) == []
-    assert set(cycle(circular)) == {"call", "client"}
+    assert set(cycle(circular.own)) == {"call", "client"}
+
+
+@pytest.mark.parametrize(
+    ("demo", "circle"),
+    [
+        ("from . import voice", {"providers", "providers.demo"}),
+        ("from g4f_magic.providers import voice", {"providers", "providers.demo"}),
+        ("import g4f_magic.sse", {"providers", "providers.demo", "sse"}),
+        ("from .voice import speak", set()),
+        ("def f():\n    from . import voice", set()),
+        ("if TYPE_CHECKING:\n    from . import voice", set()),
+    ],
+)
+def test_a_circle_through_the_package_around_is_found(demo: str, circle: set[str]) -> None:
+    """Importing a module loads the package around it first."""
+    tree = made(
+        providers="from .demo import Demo",
+        providers__demo=demo,
+        providers__voice="",
+        sse="from .providers.voice import speak",
+    )
+    loaded_first = {module: tree.loaded_first(module) for module in tree.sources}
+    assert set(cycle(loaded_first)) == circle
 
 
 def test_a_module_without_a_place_is_refused_in_a_sentence() -> None:

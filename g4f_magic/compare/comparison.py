@@ -13,8 +13,8 @@ from ..display.plot import Plot
 from ..display.rows import overview
 from ..display.summary import summarized
 from ..errors import UsageError
-from ..formats import results
 from ..prompts.conversation import best_of
+from .results import load, save
 from .tasks import Outcome
 
 if TYPE_CHECKING:
@@ -103,12 +103,12 @@ class Comparison(Sequence["Answer"]):
 
         No key is in it. Raises ``UsageError`` where it cannot be written.
         """
-        return results.save(self._outcomes(), self._kept, path)
+        return save(self._outcomes(), self._kept, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Comparison:
         """Return what was saved; raises ``UsageError`` with the line that cannot be read."""
-        return Comparison(*results.load(path))
+        return Comparison(*load(path))
 
     def to_dataframe(self) -> Any:
         """Return the rows as a pandas DataFrame; raises ``UsageError`` without pandas."""

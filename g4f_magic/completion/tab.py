@@ -9,6 +9,7 @@ from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from ..cell.session import Session
     from .completion import Completion, Offer
@@ -20,13 +21,21 @@ _NOT_PYTHON = ("file_match", "magic_match")
 class Tab:
     """Answers the completer of one shell; ``parsers`` are those of the magics by name.
 
-    What it takes is imported when somebody presses Tab in a magic for the first time.
+    What it takes is imported when somebody presses Tab in a magic for the first time, in
+    ``alone``, where nobody else imports.
     """
 
-    def __init__(self, shell: Any, session: Session, parsers: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        session: Session,
+        parsers: Mapping[str, Any],
+        alone: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._shell = shell
         self._session = session
         self._parsers = parsers
+        self._alone = alone
         self._completion: Completion | None = None
         self._python: Any = None
         self._matchers, self._matcher = self._way()
@@ -99,7 +108,8 @@ class Tab:
         if "%" not in text:
             return None
         if self._completion is None:
-            from .completion import Completion
+            with self._alone():
+                from .completion import Completion
 
             self._completion = Completion(
                 self._shell, self._session, self._parsers, self._in_expression

@@ -16,7 +16,15 @@ from ..errors import UsageError
 from ..prompts.conversation import Conversation, Turn
 from ..providers.registry import is_provider_name
 from ..version import VERSION
-from . import archive
+from .archive import (
+    answer_from,
+    answer_record,
+    image_from,
+    image_record,
+    turn_from,
+    turn_record,
+    usage_from,
+)
 from .reading import whole
 
 if TYPE_CHECKING:
@@ -74,9 +82,9 @@ def _chat_cell(name: str, turn: Turn) -> dict[str, Any]:
     cell = _code_cell(name, source)
     meant = _Asked(turn.prompt, turn.system, turn.starts_afresh)
     if list(_asked(source, _WRITTEN_OPTIONS)) != [meant]:  # no cell can say it to the letter
-        cell["metadata"]["g4f_magic"] = archive.turn_record(replace(turn, answer=None, parts=()))
+        cell["metadata"]["g4f_magic"] = turn_record(replace(turn, answer=None, parts=()))
     if turn.answer is not None:
-        facts = {"version": VERSION, **archive.answer_record(turn.answer)}
+        facts = {"version": VERSION, **answer_record(turn.answer)}
         cell["outputs"] = [_output(document(turn.answer), facts)]
         cell["outputs"] += [_picture_output(image) for image in turn.answer.images]
     return cell
@@ -136,9 +144,9 @@ def _output(data: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]
 def _picture_output(image: Image) -> dict[str, Any]:
     """Return a picture to be seen, or the note of one that is of no type pages show."""
     if image.media_type not in _PICTURES or not image.data:
-        return _output({"text/plain": repr(image)}, {"image": archive.image_record(image)})
+        return _output({"text/plain": repr(image)}, {"image": image_record(image)})
     data = {image.media_type: base64.b64encode(image.data).decode(), "text/plain": repr(image)}
-    return _output(data, {"image": archive.image_record(replace(image, data=b""))})
+    return _output(data, {"image": image_record(replace(image, data=b""))})
 
 
 def _turns(cell: Node, chat_options: Mapping[str, bool]) -> list[Turn]:
@@ -150,7 +158,7 @@ def _turns(cell: Node, chat_options: Mapping[str, bool]) -> list[Turn]:
     turns = [Turn(one.prompt, one.system, one.starts_afresh) for one in asked]
     kept = cell["metadata"]["g4f_magic"]
     if kept.value is not None:
-        turn = archive.turn_from(kept)
+        turn = turn_from(kept)
         if list(_asked(_source(turn), _WRITTEN_OPTIONS)) == asked:  # nobody has edited the cell
             turns = [turn]
     for turn, answer in zip(turns, answers, strict=False):
@@ -221,13 +229,13 @@ def _answers(cell: Node) -> list[Answer]:
 
 def _answer(output: Node, facts: Node) -> Answer:
     """Return the answer of an output: as exported, or as a cell has shown it."""
-    answer = archive.answer_from(facts)
+    answer = answer_from(facts)
     if facts["text"].value is not None:
         return answer
     # What follows the text, at least the last paragraph, is the card's: notes and figures.
     plain, size = output["data"]["text/plain"].lines(), facts["characters"].count_or_none()
     text = plain.rpartition("\n\n")[0] if size is None else plain[:size]
-    usage = archive.usage_from(facts)
+    usage = usage_from(facts)
     has_usage = (usage.tokens_in, usage.tokens_out) != (None, None)
     return replace(answer, text=text, usage=usage if has_usage else None)
 
@@ -236,6 +244,6 @@ def _picture(output: Node, facts: Node) -> Image | None:
     told = facts["image"]
     kind = next((kind for kind in _PICTURES if output["data"][kind].value is not None), None)
     if kind is None:
-        return None if told.value is None else archive.image_from(told)
+        return None if told.value is None else image_from(told)
     seen = {"media_type": kind, "data": output["data"][kind].lines()}
-    return archive.image_from(replace(told, value={**told.object(), **seen}))
+    return image_from(replace(told, value={**told.object(), **seen}))

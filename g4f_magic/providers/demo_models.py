@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import demo_voice as voice
+from .demo_voice import answer, brief, detailed, faults_explained, hasty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from .demo_voice import Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class DemoModel:
     """A model that chats; tokens come at a steady rate after a delay."""
 
     note: str
-    say: Callable[[voice.Heard], str] = voice.answer
+    say: Callable[[Heard], str] = answer
     tokens_per_s: float = 250.0
     first_token_s: float = 0.0
     reasons: bool = False
@@ -24,12 +26,12 @@ class DemoModel:
 
 CHAT_MODELS: Mapping[str, DemoModel] = {
     "demo": DemoModel("plain rules, Markdown of every kind"),
-    "demo-brief": DemoModel("one short line, after a pause", voice.brief, 60.0, 0.3),
-    "demo-hasty": DemoModel("guesses at once; sums to one digit", voice.hasty, 500.0),
-    "demo-detailed": DemoModel("tells all, after a long pause", voice.detailed, 400.0, 0.8),
+    "demo-brief": DemoModel("one short line, after a pause", brief, 60.0, 0.3),
+    "demo-hasty": DemoModel("guesses at once; sums to one digit", hasty, 500.0),
+    "demo-detailed": DemoModel("tells all, after a long pause", detailed, 400.0, 0.8),
     "demo-slow": DemoModel("20 tokens/s, the words of demo", tokens_per_s=20.0),
     "demo-reasoning": DemoModel("thinks first, then speaks as demo", reasons=True),
-    "demo-error": DemoModel("fails as the prompt asks", lambda _: voice.faults_explained()),
+    "demo-error": DemoModel("fails as the prompt asks", lambda _: faults_explained()),
 }
 IMAGE_MODEL = "demo-image"
 MODELS = (*CHAT_MODELS, IMAGE_MODEL)

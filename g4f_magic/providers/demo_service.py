@@ -19,15 +19,16 @@ from http import HTTPStatus
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from g4f_magic.service import ServiceReply
-
-from . import demo_voice as voice
+from ..service import ServiceReply
 from .demo_json import json_answer
 from .demo_models import CHAT_MODELS, IMAGE_MODEL, MODELS
 from .demo_tools import part_of
+from .demo_voice import NOTICE, fault_in, hear, plan, tokens_in, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+    from .demo_voice import Heard
 
 _CREATED = 1_735_689_600  # a fixed date, so that answers are the same every time
 _JSON = "application/json"
@@ -120,8 +121,8 @@ def _complete(request: dict[str, Any]) -> ServiceReply:
         _refuse("'messages' must be a list with at least one message")
     if not all(isinstance(message, dict) for message in messages):
         _refuse("every message must be an object with 'role' and 'content'")
-    heard = voice.hear(messages)
-    fault = voice.fault_in(heard.prompt) if model == "demo-error" else ""
+    heard = hear(messages)
+    fault = fault_in(heard.prompt) if model == "demo-error" else ""
     if fault in _FAULT_STATUSES:
         status, code, message = _FAULT_STATUSES[fault]
         _refuse(message, status=status, code=code)
@@ -148,14 +149,14 @@ def _known_model(request: dict[str, Any], default: str | None = None) -> str:
     return str(model)
 
 
-def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
+def _speech(model: str, heard: Heard, request: dict[str, Any]) -> _Speech:
     """Return what the model says within ``stop`` and ``max_tokens``."""
     speaker = CHAT_MODELS[model]
     with_tools = None if model == "demo-error" else part_of(request, heard.prompt)
-    text = f"{voice.NOTICE}\n\n{with_tools.text}" if with_tools else speaker.say(heard)
+    text = f"{NOTICE}\n\n{with_tools.text}" if with_tools else speaker.say(heard)
     text = json_answer(request.get("response_format"), heard.prompt) or text
-    content = voice.tokens_of(_stopped(text, request.get("stop")))
-    reasoning = voice.tokens_of(voice.plan(heard)) if speaker.reasons else []
+    content = tokens_of(_stopped(text, request.get("stop")))
+    reasoning = tokens_of(plan(heard)) if speaker.reasons else []
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         _refuse(f"'max_tokens' must be a whole number above 0, not {limit!r}")
@@ -170,7 +171,7 @@ def _speech(model: str, heard: voice.Heard, request: dict[str, Any]) -> _Speech:
         reasoning=reasoning[:limit],
         content=content[: max(0, limit - len(reasoning))],
         finish_reason=("tool_calls" if calls else "stop") if said <= limit else "length",
-        tokens_in=voice.tokens_in(messages),
+        tokens_in=tokens_in(messages),
         calls=calls,
     )
 

@@ -9,17 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..compare.tasks import Outcome
 from ..errors import UsageError
-from .archive import answer_from, answer_record, image_record
-from .reading import Source, decoded, whole
+from ..formats.archive import answer_from, answer_record, image_record
+from ..formats.reading import Source, decoded, whole
+from .tasks import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..compare.tasks import Prompt
+    from ..formats.reading import Node
     from ..messages import Message
-    from .reading import Node
+    from .tasks import Prompt
 
 FORMAT = 1
 _HINT = "nothing was loaded; Comparison.save writes files that can be"
