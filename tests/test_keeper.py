@@ -20,6 +20,8 @@ from support.environment import clean_environment
 
 from g4f_magic.errors import StoreError, UsageError
 from g4f_magic.messages import Answer
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.store.saved import SavedTurn
 from g4f_magic.store.store import Store
@@ -168,6 +170,26 @@ def test_a_lock_stops_no_answer_and_loses_none(
     assert keeper.news() == []
 
 
+def test_an_end_that_comes_while_the_disk_is_waited_for_is_kept_with_the_turn(
+    path: Path, locked: subprocess.Popen[bytes]
+) -> None:
+    """Who stops a chat and closes the notebook finds it interrupted, not under way for ever."""
+    patient = Keeper(path, busy_s=60)
+    keeping = Chats(patient, NOTEBOOK).keep(Turn("Hi"), "main")
+    begins = threading.Thread(target=keeping.begin, args=[Answer])
+    begins.start()
+    deadline = time.monotonic() + 1  # the thread waits for two seconds
+    while not keeping.has_begun and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert keeping.has_begun
+    keeping.finish(Answer(state="interrupted"), None)
+    assert locked.stdin is not None
+    locked.stdin.close()
+    patient.close(30)
+    begins.join()
+    assert on_disk(path)[1:] == [("Hi", "", "interrupted")]
+
+
 def test_a_call_that_takes_too_long_is_an_error_and_not_made_later(
     path: Path, locked: subprocess.Popen[bytes]
 ) -> None:
@@ -235,6 +257,8 @@ def test_a_disk_that_takes_no_more_bytes_stops_no_answer(path: Path) -> None:
     program = """
 import resource, sys
 from pathlib import Path
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
 from g4f_magic.store.saved import SavedTurn
@@ -294,6 +318,8 @@ def test_a_read_only_folder_stops_no_answer(path: Path) -> None:
     program = """
 import os, sys
 from pathlib import Path
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
 from g4f_magic.store.saved import SavedTurn
@@ -416,6 +442,8 @@ def test_all_is_on_disk_when_the_kernel_ends(path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
 from g4f_magic.store.saved import SavedTurn
@@ -435,6 +463,8 @@ def test_a_locked_disk_does_not_keep_the_kernel_from_ending(
     program = """
 import sys
 from pathlib import Path
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.store.saved import SavedTurn
 Keeper(Path(sys.argv[1]), busy_s=3600).begin("notes.ipynb", "main", SavedTurn(prompt="Hi"))
@@ -450,6 +480,8 @@ def test_a_forked_child_keeps_its_own_turns(path: Path) -> None:
     program = """
 import os, sys
 from pathlib import Path
+from g4f_magic.prompts.conversation import Turn
+from g4f_magic.store.chats import Chats
 from g4f_magic.store.keeper import Keeper
 from g4f_magic.messages import Answer
 from g4f_magic.store.saved import SavedTurn

@@ -99,7 +99,7 @@ class Session:
     def mark(self, options: argparse.Namespace) -> None:
         """Set a system prompt, or start afresh, from the next prompt on."""
         name = options.conversation or self.chats.current
-        self.chats.begin(Turn("", self._system(options), options.new), name)
+        self.chats.mark(Turn("", self._system(options), options.new), name)
 
     def latest(self) -> Answer | None:
         """Return the last answer of this kernel, else of the conversation."""

@@ -75,8 +75,12 @@ class Chats:
         """Return what keeps a turn from the moment that its request leaves."""
         return Keeping(self, turn, name)
 
-    def begin(self, turn: Turn, name: str) -> Kept:
-        """Keep a turn from now on; one without a prompt is only a mark."""
+    def mark(self, turn: Turn, name: str) -> None:
+        """Keep a turn without a prompt, which says how the conversation goes on."""
+        self.prepare(turn, name).begin()
+
+    def prepare(self, turn: Turn, name: str) -> Kept:
+        """Remember a turn, and return what keeps it once that begins."""
         self._remembered(name).add(turn)
         cell_id, execution = (turn.cell.id, turn.cell.execution) if turn.cell else (None, None)
         saved = SavedTurn(
@@ -89,7 +93,7 @@ class Chats:
             compared=turn.compared,
             parts=turn.parts,
         )
-        return self.keeper.begin(self.notebook, name, saved)
+        return self.keeper.prepare(self.notebook, name, saved)
 
     def forget(self, name: str) -> None:
         """Remember nothing of a conversation that was changed on disk."""
@@ -131,10 +135,12 @@ class Keeping:
                 self._begin(lambda: _with_best(snapshot()))
 
     def _begin(self, snapshot: Callable[[], tuple[Answer, tuple[Compared, ...]]]) -> None:
-        self._kept = self._chats.begin(self._turn, self._name)
-        self._kept.follow(snapshot)
-        if self._end is not None:  # somebody stopped it while the disk was waited for
-            self._kept.finish(*self._end)
+        kept = self._chats.prepare(self._turn, self._name)
+        kept.follow(snapshot)
+        self._kept = kept  # before the disk is waited for, so that `finish` reaches it
+        if self._end is not None:  # somebody has stopped it already
+            kept.finish(*self._end)
+        kept.begin()
 
     def finish(
         self, answer: Answer, failure: BaseException | None, compared: tuple[Compared, ...] = ()

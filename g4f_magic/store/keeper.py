@@ -36,13 +36,13 @@ _CALL_WITHIN_S = 10.0
 class Kept:
     """A turn on its way to the disk; what the disk does with it never raises here."""
 
-    def __init__(self, notebook: str, name: str, turn: SavedTurn, wake: Callable[[], None]) -> None:
+    def __init__(self, notebook: str, name: str, turn: SavedTurn, writer: _Writer) -> None:
         # Set when it is on disk, or that was given up for now.
         self.settled: threading.Event = threading.Event()
         self.is_over: bool = False
         self._where = notebook, name
         self._turn = turn
-        self._wake = wake
+        self._writer = writer
         self._snapshot: Callable[[], tuple[Answer, Sequence[Compared]]] | None = None
         self._final: tuple[Answer, str, Sequence[Compared]] | None = None
         self._file_id: tuple[int, int] | None = None
@@ -60,6 +60,15 @@ class Kept:
         """When to save it next, by the monotonic clock."""
         return self._saved_at + _GROWTH_S
 
+    def begin(self) -> None:
+        """Keep it from now on, with what it was told to follow, or its end.
+
+        Returns when it is on disk; after two seconds, or if the disk fails, without.
+        """
+        self._writer.put(lambda: self._writer.take(self))
+        if not self._writer.is_failing:
+            self.settled.wait(BEGIN_WITHIN_S)
+
     def follow(self, snapshot: Callable[[], tuple[Answer, Sequence[Compared]]]) -> None:
         """Keep what the answer is so far, twice a second; asked for in the keeper's thread.
 
@@ -70,7 +79,7 @@ class Kept:
     def finish(self, answer: Answer, error: str = "", compared: Sequence[Compared] = ()) -> None:
         """Keep the whole answer, as `Store.finish` does. Returns at once."""
         self._final = answer, error, compared
-        self._wake()
+        self._writer.wake()
 
     def save(self, store: Store) -> None:
         """Bring the disk up to date; for the keeper's thread. Raises ``StoreError``."""
@@ -113,17 +122,15 @@ class Keeper:
         # By process, because threads do not survive a fork.
         self._writers: dict[int, _Writer] = {}
 
-    def begin(self, notebook: str, name: str, turn: SavedTurn) -> Kept:
-        """Keep a turn whose request is about to leave; see `Store.begin`.
-
-        Returns when it is on disk; after two seconds, or if the disk fails, without.
-        """
-        writer = self._writer()
+    def prepare(self, notebook: str, name: str, turn: SavedTurn) -> Kept:
+        """Return a turn whose request is about to leave; see `Kept.begin` and `Store.begin`."""
         timed = replace(turn, created_at=turn.created_at or time.time())
-        kept = Kept(notebook, name, timed, writer.wake)
-        writer.put(lambda: writer.take(kept))
-        if not writer.is_failing:
-            kept.settled.wait(BEGIN_WITHIN_S)
+        return Kept(notebook, name, timed, self._writer())
+
+    def begin(self, notebook: str, name: str, turn: SavedTurn) -> Kept:
+        """Keep a turn from now on; returns as `Kept.begin` does."""
+        kept = self.prepare(notebook, name, turn)
+        kept.begin()
         return kept
 
     def start(self, action: Callable[[Store], object]) -> None:
