@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import pickle
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -411,6 +412,19 @@ def test_a_provider_may_be_a_class_an_object_a_name_a_url_or_a_list(
     assert resolve(None) is OpenaiChat
     assert resolve(None, server.url) is get_provider(server.url)
     assert Client("demo").provider is Demo
+
+
+def test_a_pickled_client_asks_the_same_provider(byte_server: StartServer) -> None:
+    """Process pools send it to their workers, mostly one made from a name or an address."""
+    server = byte_server(stream_script(["Hello"]))
+    login = server.url.replace("//", "//me:secret-word@")
+    for way in ("ollama", server.url, login, ["groq", server.url]):
+        pickled = pickle.dumps(Client(way))
+        assert b"secret-word" not in pickled
+        assert repr(pickle.loads(pickled)) == repr(Client(way))  # noqa: S301  # our own bytes
+    client = pickle.loads(pickle.dumps(AsyncClient(server.url, model="m")))  # noqa: S301
+    answer = asyncio.run(client.chat.completions.create(messages=HELLO))
+    assert answer.choices[0].message.content == "Hello"
 
 
 def test_a_name_nobody_has_is_an_error_before_anything_is_sent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,22 @@ def test_openai_is_found_first_and_the_demo_is_there() -> None:
     assert get_provider("openai") is OpenaiChat
     assert get_provider("demo") is Demo
     assert get_provider("aichat") is Aichat
+
+
+@pytest.mark.parametrize("name", [*provider_names(), "https://x.example/v1"])
+def test_a_pickle_leads_to_the_same_provider(name: str) -> None:
+    """Providers made from a row or an address stand in no module."""
+    provider = get_provider(name)
+    assert pickle.loads(pickle.dumps(provider)) is provider  # noqa: S301  # our own bytes
+
+
+class Own(get_provider("ollama")):  # type: ignore[misc]  # as a person's module may
+    """A provider made from one with a name."""
+
+
+def test_a_class_made_from_a_named_provider_is_pickled_as_any_other() -> None:
+    """It would arrive as what it was made from."""
+    assert pickle.loads(pickle.dumps(Own)) is Own  # noqa: S301  # our own bytes
 
 
 def test_a_name_is_known_however_it_is_written() -> None:

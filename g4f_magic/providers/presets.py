@@ -287,7 +287,15 @@ LOCAL_SERVERS = (
 PRESETS = (*HOSTED, *LOCAL_SERVERS)
 
 
-class _PresetProvider(OpenaiTemplate):
+class FoundAgain(type):
+    """The type of providers that no module holds: a pickle says how to get them."""
+
+
+class Found(OpenaiTemplate, metaclass=FoundAgain):
+    """A service known by a name or an address; ``found_as`` is what `get_provider` takes."""
+
+
+class _PresetProvider(Found):
     """What a row becomes: the template, and a variable that may say where to ask."""
 
     host_env: ClassVar[str] = ""
@@ -311,9 +319,8 @@ def from_preset(preset: Preset) -> type[OpenaiTemplate]:
         "asks_for_usage",
         "host_env",
     )
-    return type(
-        preset.name, (_PresetProvider,), {field: getattr(preset, field) for field in fields}
-    )
+    attributes = {field: getattr(preset, field) for field in fields}
+    return type(preset.name, (_PresetProvider,), {**attributes, "found_as": preset.name})
 
 
 def place(preset: Preset) -> tuple[str, int]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import socket
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import ProviderNotFoundError
-from ..secret import veiled_address
+from ..secret import bare, veiled_address
 from .aichat import Aichat
 from .demo import Demo
-from .openai import OpenaiChat, OpenaiTemplate
+from .openai import OpenaiChat
 from .plugins import plugin, plugins, why_broken
-from .presets import HOSTED, LOCAL_SERVERS, PRESETS, Preset, from_preset, place
+from .presets import HOSTED, LOCAL_SERVERS, PRESETS, Found, FoundAgain, Preset, from_preset, place
 from .retry import RetryProvider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .base import Provider
+    from .openai import OpenaiTemplate
 
 _LOCAL_TIMEOUT_S = 0.2  # loopback refuses at once
 
@@ -109,7 +111,17 @@ def _at_address(url: str) -> type[OpenaiTemplate]:
         shown = url.rpartition("@")[2]  # what stands before may be a password
         message = f"{shown!r} is not the address of a service"
         raise ProviderNotFoundError(message, hint="one looks like http://localhost:8000/v1")
-    return type("OpenaiCompatible", (OpenaiTemplate,), {"name": host, "api_base": url})
+    attributes = {"name": host, "api_base": url, "found_as": bare(url)}
+    return type("OpenaiCompatible", (Found,), attributes)
+
+
+def _pickled(provider: FoundAgain) -> str | tuple[Any, ...]:
+    """Return how a pickle leads to a provider: by its name, or its address without a password."""
+    found_as = vars(provider).get("found_as")  # not that of a class it was made from
+    return provider.__qualname__ if found_as is None else (get_provider, (found_as,))
+
+
+copyreg.pickle(FoundAgain, _pickled)
 
 
 def _host(url: str) -> str:
