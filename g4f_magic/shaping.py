@@ -50,7 +50,7 @@ async def chunks_of(
     events: AsyncGenerator[Event, None], provider: Provider
 ) -> AsyncGenerator[ChatCompletionChunk, None]:
     """Yield the events of an answer as OpenAI's chunks, each with the index of its choice."""
-    model = ""
+    model, created = "", int(time.time())
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Sent):
@@ -60,7 +60,7 @@ async def chunks_of(
             )
             if (chunk := _chunk(said)) is not None:
                 chunk.choices[0].index = index
-                chunk.model = model
+                chunk.model, chunk.created = model, created
                 chunk.provider = _answering(provider)
                 yield chunk
 
@@ -71,7 +71,8 @@ async def completion_of(chunks: AsyncGenerator[ChatCompletionChunk, None]) -> Ch
     completion = ChatCompletion([])
     async with aclosing(chunks):
         async for chunk in chunks:
-            completion.model, completion.provider = chunk.model, chunk.provider
+            completion.model, completion.created = chunk.model, chunk.created
+            completion.provider = chunk.provider
             completion.usage = chunk.usage or completion.usage
             for choice in chunk.choices:
                 if choice.index not in folds:

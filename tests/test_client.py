@@ -7,6 +7,7 @@ import copy
 import pickle
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,15 @@ def test_a_whole_answer_has_openais_shape(byte_server: StartServer) -> None:
         "tool_calls": None,
     }
     assert server.requests[0].json["stream"] is False
+
+
+def test_answers_and_chunks_say_when_they_were_made(byte_server: StartServer) -> None:
+    """A log of results would have them all in 1970."""
+    create = Client(byte_server(stream_script(["Hel", "lo"])).url).chat.completions.create
+    before = int(time.time())
+    answer, chunks = create("m", HELLO), list(create("m", HELLO, stream=True))
+    assert before <= answer.created <= chunks[0].created <= time.time()
+    assert {chunk.created for chunk in chunks} == {chunks[0].created}
 
 
 def test_thoughts_calls_and_pictures_find_their_places() -> None:
