@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import ResponseError
+from .errors import ResponseError, UsageError
 from .messages import (
     Event,
     FinishReason,
@@ -37,7 +38,7 @@ from .shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from .messages import Message
     from .providers import Provider
@@ -111,15 +112,18 @@ def plain_messages(messages: Sequence[MessageLike]) -> list[Message]:
     """Return the messages with results of earlier answers among them as plain dicts.
 
     ``messages.append(response.choices[0].message)`` is how OpenAI's SDK is used;
-    its own objects are taken, too.
+    its own objects are taken, too. Raises ``UsageError`` for what is no list of messages.
     """
+    if isinstance(messages, (str, Mapping)):
+        message = f"messages must be a list, and this is a {type(messages).__name__}"
+        raise UsageError(message, hint='messages=[{"role": "user", "content": "Hello"}]')
     return [_plain(message) for message in messages]
 
 
 def _plain(value: Any) -> Any:
     if callable(getattr(value, "model_dump", None)):
         return value.model_dump(exclude_none=True)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -352,6 +353,19 @@ def test_messages_arrive_as_given_and_stay_as_they_were(byte_server: StartServer
             list(answer)
     assert [request.json["messages"] for request in server.requests] == [before, before]
     assert messages == before
+
+
+def test_messages_are_a_list_of_mappings(byte_server: StartServer) -> None:
+    """A prompt given as text would go out as a message for each letter."""
+    server = byte_server(stream_script(["Hello"]))
+    create = Client(server.url).chat.completions.create
+    wrong: list[Any] = ["Hello", HELLO[0]]
+    for messages in wrong:
+        with pytest.raises(UsageError, match="messages must be a list") as caught:
+            create("m", messages)
+        assert '"role": "user"' in caught.value.hint
+    create("m", [MappingProxyType(HELLO[0])])
+    assert [request.json["messages"] for request in server.requests] == [HELLO]
 
 
 def test_an_earlier_answer_can_be_put_among_the_messages(byte_server: StartServer) -> None:
