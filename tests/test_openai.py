@@ -625,6 +625,14 @@ def test_a_missing_key_names_its_variable_before_anything_is_sent() -> None:
         OpenaiChat.get_models()
 
 
+def test_a_missing_key_without_a_variable_says_how_to_give_it() -> None:
+    """A provider of one's own may need a key and have no variable for it."""
+    error = hear(at("http://127.0.0.1:9", needs_auth=True)).error
+    assert isinstance(error, MissingAuthError)
+    assert str(error) == "Own needs a key, and none is given"
+    assert "api_key=" in error.hint
+
+
 def test_another_address_needs_no_key(byte_server: StartServer) -> None:
     """OpenAI's dialect on one's own server is mostly without one."""
     server = byte_server(stream_script(["hi"]))

@@ -281,6 +281,9 @@ class OpenaiTemplate:
         known = api_key or cls.api_key or os.environ.get(cls.api_key_env or " ")
         key = Secret((known or "").strip())
         if not key and cls.needs_auth and base == cls.api_base.rstrip("/"):
+            if not cls.api_key_env:
+                message = f"{cls.name} needs a key, and none is given"
+                raise MissingAuthError(message, hint="Client(…, api_key=…), or %env G4F_API_KEY=…")
             message = f"{cls.name} needs a key, and {cls.api_key_env} is not set"
             raise MissingAuthError(
                 message, hint=f"%env {cls.api_key_env}=…  (or -p demo, which needs none)"
