@@ -109,6 +109,11 @@ class Reply:
         self._kept: bytes | None = None
 
     @property
+    def is_success(self) -> bool:
+        """Whether the status is one of those that promise an answer."""
+        return httpx.codes.is_success(self.status)
+
+    @property
     def retry_after_s(self) -> float | None:
         """Seconds the service asks to wait, or None."""
         return retry_after_s(self.headers, time.time())

@@ -314,7 +314,7 @@ def test_an_error_printed_over_several_lines_is_read(byte_server: StartServer) -
             "sent something that is no answer (text/event-stream, 12 bytes)",
         ),
         (b"data: secrets\n\n", "sent something that is no answer"),
-        (b'{"detail": "secrets"}', "sent something that is no answer"),
+        (b'{"details": "secrets"}', "sent something that is no answer"),
         (b": ping\n\n" + DONE, "sent something that is no answer"),
     ],
 )
@@ -326,6 +326,17 @@ def test_a_good_status_with_nonsense_is_an_error(
     assert said in str(error)
     assert "secrets" not in str(error)
     assert "base URL" in error.hint
+
+
+@pytest.mark.parametrize("status", [300, 302, 304])
+def test_a_status_that_promises_no_answer_is_a_refusal(
+    byte_server: StartServer, status: int
+) -> None:
+    """Called an empty answer, with status 200, nobody would look for the redirect."""
+    error = failure(hear(at(byte_server(refuses(status, b"")).url)))
+    assert isinstance(error, ResponseError)
+    assert str(error).startswith(f"Own said {status} ")
+    assert error.status == status
 
 
 def test_comments_keep_an_answer_alive(byte_server: StartServer) -> None:

@@ -148,7 +148,9 @@ def test_the_keys_of_the_request_are_never_shown() -> None:
         error = refused(b"x" * filler + b" " + secret.encode(), secrets=[secret])
         assert secret[:4] not in str(error)
     assert redacted("a none b", ["none", "b"]) == "a … b"
-    page = nonsense(b"<title>hi 0123456789</title>", "text/html", provider="p", secrets=[secret])
+    page = nonsense(
+        200, b"<title>hi 0123456789</title>", provider="p", headers={}, secrets=[secret]
+    )
     assert str(page) == "p sent a web page instead of an answer: hi …"
 
 
@@ -222,10 +224,25 @@ def test_only_a_spent_budget_is_hopeless() -> None:
 
 def test_nonsense_names_the_type_and_size_that_came() -> None:
     """Both together mostly tell what was really asked."""
-    error = nonsense(b"12345", "image/png; x=\x1b[31m", provider="p")
-    assert str(error) == "p sent something that is no answer (image/png, 5 bytes)"
-    assert "(no content type, 1 bytes)" in str(nonsense(b"1", "", provider="p"))
-    assert "\x1b" not in str(nonsense(b"1", "a\x1b[31m", provider="p"))
+
+    def shown(body: bytes, content_type: str) -> str:
+        return str(nonsense(200, body, provider="p", headers={"content-type": content_type}))
+
+    picture = shown(b"12345", "image/png; x=\x1b[31m")
+    assert picture == "p sent something that is no answer (image/png, 5 bytes)"
+    assert "(no content type, 1 bytes)" in shown(b"1", "")
+    assert "\x1b" not in shown(b"1", "a\x1b[31m")
+
+
+def test_nonsense_that_gives_a_reason_is_quoted() -> None:
+    """A gateway in front of a service may say what is wrong in words of its own."""
+    secret = "0123456789"
+    said = nonsense(
+        202, dump({"detail": f"no {secret}"}), provider="p", headers={}, secrets=[secret]
+    )
+    assert str(said) == "p sent something that is no answer: no …"
+    error = nonsense(204, b"", provider="p", headers={"x-request-id": "7"})
+    assert (error.status, error.request_id) == (204, "7")
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error":' * 500 + b"1" + b"}" * 500])

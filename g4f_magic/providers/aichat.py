@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ResponseError, UsageError
@@ -127,7 +126,7 @@ def _answer(reply: Reply, body: bytes, request: Request) -> str | ResponseError:
         value = None
     said = value if isinstance(value, dict) else {}
     text = said.get("message")
-    is_refused = is_error(said) or not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
+    is_refused = is_error(said) or not reply.is_success
     is_empty = isinstance(text, str) and not text.strip()
     if isinstance(text, str) and not is_empty and not is_refused:
         return joined_pairs(text)
@@ -141,9 +140,13 @@ def _answer(reply: Reply, body: bytes, request: Request) -> str | ResponseError:
             secrets=secrets_of(request),
         )
     else:
-        kind = reply.headers.get("content-type", "")
-        page = b"" if is_empty else body
-        seen = nonsense(page, kind, provider=request.provider, secrets=secrets_of(request))
+        seen = nonsense(
+            reply.status,
+            b"" if is_empty else body,
+            provider=request.provider,
+            headers=reply.headers,
+            secrets=secrets_of(request),
+        )
     message = f"the service did not answer: {seen}"
     return ResponseError(
         message,

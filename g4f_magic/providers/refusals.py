@@ -68,29 +68,26 @@ def refusal(  # noqa: PLR0913  # one keyword per fact of a refusal
         if said.startswith(name):  # the title of a gateway's page
             said = said[len(name) :].lstrip(" :-")
         message = f"{provider} said {name}" + (f": {said}" if said else "")
-    request_id = next(
-        (
-            (headers or {})[h]
-            for h in ("x-request-id", "request-id", "cf-ray")
-            if h in (headers or {})
-        ),
-        None,
-    )
     return ResponseError(
         message,
         hint=_hint(status, body, api_key_env, retry_after_s),
         provider=provider,
         status=status,
         retry_after_s=retry_after_s,
-        request_id=request_id,
+        request_id=_request_id(headers or {}),
     )
 
 
 def nonsense(
-    body: bytes, content_type: str, *, provider: str, secrets: Sequence[str] = ()
+    status: int,
+    body: bytes,
+    *,
+    provider: str,
+    headers: Mapping[str, str],
+    secrets: Sequence[str] = (),
 ) -> ResponseError:
     """Return the error for a reply with a good status whose body is no answer."""
-    kind = _one_line(content_type.partition(";")[0]) or "no content type"
+    kind = _one_line(headers.get("content-type", "").partition(";")[0]) or "no content type"
     hint = "is this the base URL of an OpenAI-compatible service? It often ends in /v1"
     if not body.strip():
         message = f"{provider} sent an empty answer"
@@ -100,9 +97,14 @@ def nonsense(
     elif _is_beginning(body):
         message = f"{provider} stopped after the first few bytes of an answer"
         hint = "run the cell again"
+    elif _is_object(body) and (said := _message(body, secrets)):
+        message = f"{provider} sent something that is no answer: {said}"
     else:
         message = f"{provider} sent something that is no answer ({kind}, {len(body)} bytes)"
-    return ResponseError(message, hint=hint, provider=provider, status=HTTPStatus.OK)
+    request_id = _request_id(headers)
+    return ResponseError(
+        message, hint=hint, provider=provider, status=status, request_id=request_id
+    )
 
 
 def redacted(text: str, secrets: Sequence[str] = ()) -> str:
@@ -145,6 +147,18 @@ def _said(value: Any) -> str:
             return said
     code = value.get("code") or value.get("type")
     return str(code) if code else ""
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    names = ("x-request-id", "request-id", "cf-ray")
+    return next((headers[name] for name in names if name in headers), None)
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body.decode("utf-8-sig", "replace")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_html(body: bytes) -> bool:

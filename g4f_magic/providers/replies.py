@@ -63,10 +63,10 @@ async def models_listed(request: Request, api_key_env: str = "") -> list[ListedM
 
 
 async def _replies(request: Request, api_key_env: str) -> AsyncGenerator[Waiting | Reply, None]:
-    """Yield what ``exchange`` does, but raise a reply with the status of an error."""
+    """Yield what ``exchange`` does, but raise a reply whose status is not that of a success."""
     async with aclosing(exchange(request)) as steps:
         async for step in steps:
-            if isinstance(step, Reply) and step.status >= 400:  # noqa: PLR2004  # HTTP's errors
+            if isinstance(step, Reply) and not step.is_success:
                 raise _refusal(step, await step.read(_ERROR_LIMIT_BYTES), request, api_key_env)
             yield step
 
@@ -183,5 +183,7 @@ def _turns_sent(body: bytes) -> int:
 
 
 def _nonsense(reply: Reply, body: bytes, request: Request) -> ResponseError:
-    kind = reply.headers.get("content-type", "")
-    return nonsense(body, kind, provider=request.provider, secrets=secrets_of(request))
+    secrets = secrets_of(request)
+    return nonsense(
+        reply.status, body, provider=request.provider, headers=reply.headers, secrets=secrets
+    )
