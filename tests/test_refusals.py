@@ -217,9 +217,27 @@ def test_the_number_of_the_request_is_kept(header: str) -> None:
 def test_only_a_spent_budget_is_hopeless() -> None:
     """The minute's quota comes back by itself; money does not."""
     assert is_hopeless(429, b'{"code": "insufficient_quota"}')
-    assert is_hopeless(402, b"Your credit balance is too low")
+    assert is_hopeless(402, b'{"error": {"message": "Insufficient credits"}}')
+    assert is_hopeless(429, b"Your credit balance is too low")
+    assert is_hopeless(429, b'{"code": "billing_hard_limit_reached"}')
     assert not is_hopeless(429, b"rate limit reached, slow down")
     assert not is_hopeless(500, b"billing service down")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Try again in 4.77s. Need more tokens? Upgrade at https://console.groq.com/settings/billing",
+        "Limit: 3 / min. Visit https://platform.openai.com/account/billing to add a way to pay.",
+        "You exceeded your quota, check your plan and billing details. Please retry in 34.07s.",
+    ],
+    ids=["groq", "openai", "gemini"],
+)
+def test_a_full_minute_is_no_spent_budget(said: str) -> None:
+    """Free plans advertise the paid one; the request would succeed seconds later."""
+    body = dump({"error": {"message": said, "code": "rate_limit_exceeded"}})
+    assert not is_hopeless(429, body)
+    assert refused(body, 429, retry_after_s=5.0).hint == "try again in 5 s"
 
 
 def test_nonsense_names_the_type_and_size_that_came() -> None:

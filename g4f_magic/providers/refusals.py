@@ -27,7 +27,10 @@ _HINTS = {
     429: _LATER,
 }
 _LONGEST_MESSAGE = 300
-_SPENT = re.compile(rb"insufficient_quota|billing|credit balance|payment required", re.IGNORECASE)
+# Of a minute's quota OpenAI, Groq and Gemini speak with a link to "billing", too (2026-08).
+_SPENT = re.compile(
+    rb"insufficient_quota|billing_(hard_limit|not_active)|credit balance", re.IGNORECASE
+)
 _TOO_LONG = re.compile(rb"context.{0,12}(length|window|size)|prompt is too long", re.IGNORECASE)
 _KEY = re.compile(
     r"\b(?:(?:sk|pk|gsk|hf|xai|nvapi|r8|key|ghp|gho|github_pat|pplx|csk|fw)[-_]|AIza|Bearer\s+)"
@@ -43,7 +46,9 @@ _CONTROLS = re.compile(
 
 def is_hopeless(status: int, body: bytes) -> bool:
     """Tell whether asking again cannot help: the money is spent, not the minute's quota."""
-    return status in {402, 429} and _SPENT.search(body) is not None
+    return status == HTTPStatus.PAYMENT_REQUIRED or (
+        status == HTTPStatus.TOO_MANY_REQUESTS and _SPENT.search(body) is not None
+    )
 
 
 def refusal(  # noqa: PLR0913  # one keyword per fact of a refusal
