@@ -113,6 +113,13 @@ class AsyncClient:
         events = self.events(model or self.model, messages, params)
         return chunks_of(events, self.provider)
 
+    def completion(
+        self, model: str | None, messages: Sequence[MessageLike], params: dict[str, Any]
+    ) -> Coroutine[Any, Any, ChatCompletion]:
+        """Return the answer whole, when awaited."""
+        events = self.events(model or self.model, messages, params)
+        return completion_of(events, self.provider)
+
 
 class AsyncChat:
     """The place of ``completions``, as in OpenAI's SDK."""
@@ -165,9 +172,10 @@ class AsyncCompletions:
         The stream works with and without ``await`` before it. Unknown
         parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
         """
-        params = veiled(params)
-        chunks = self._client.chunks(model, messages, {"stream": stream, **params})
-        return AsyncStream(chunks) if stream else completion_of(chunks)
+        params = {"stream": stream, **veiled(params)}
+        if stream:
+            return AsyncStream(self._client.chunks(model, messages, params))
+        return self._client.completion(model, messages, params)
 
 
 class AsyncImages:
@@ -307,9 +315,10 @@ class Completions:
 
         Unknown parameters are sent on. Raises ``UsageError`` and ``ProviderError``.
         """
-        params = veiled(params)
-        chunks = self._client.chunks(model, messages, {"stream": stream, **params})
-        return Stream(chunks) if stream else portal.run_outside(completion_of, chunks)
+        params = {"stream": stream, **veiled(params)}
+        if stream:
+            return Stream(self._client.chunks(model, messages, params))
+        return portal.run_outside(self._client.completion, model, messages, params)
 
 
 class Images:

@@ -56,9 +56,7 @@ async def chunks_of(
         async for event in events:
             if isinstance(event, Sent):
                 model = str(event.body.get("model") or "")
-            index, said = (
-                (event.index, event.event) if isinstance(event, OtherChoice) else (0, event)
-            )
+            index, said = _placed(event)
             if (chunk := _chunk(said)) is not None:
                 chunk.choices[0].index = index
                 chunk.model, chunk.created = model, created
@@ -66,19 +64,22 @@ async def chunks_of(
                 yield chunk
 
 
-async def completion_of(chunks: AsyncGenerator[ChatCompletionChunk, None]) -> ChatCompletion:
-    """Fold the chunks of one answer into a completion with all its choices in order."""
+async def completion_of(events: AsyncGenerator[Event, None], provider: Provider) -> ChatCompletion:
+    """Fold the events of one answer into a completion with all its choices in order."""
     folds = {0: _ChoiceFold()}
-    completion = ChatCompletion([])
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            completion.model, completion.created = chunk.model, chunk.created
-            completion.provider = chunk.provider
-            completion.usage = chunk.usage or completion.usage
-            for choice in chunk.choices:
-                if choice.index not in folds:
-                    folds[choice.index] = _ChoiceFold()
-                folds[choice.index].add(choice)
+    completion = ChatCompletion([], provider=provider.name, created=int(time.time()))
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Sent):
+                completion.model = str(event.body.get("model") or "")
+                folds = {0: _ChoiceFold()}  # who is asked now thinks anew
+            index, said = _placed(event)
+            if (chunk := _chunk(said)) is not None:
+                completion.provider = _answering(provider)
+                completion.usage = chunk.usage or completion.usage
+                if index not in folds:
+                    folds[index] = _ChoiceFold()
+                folds[index].add(chunk.choices[0])
     completion.choices = [fold.choice(index) for index, fold in sorted(folds.items())]
     return completion
 
@@ -157,6 +158,11 @@ class _ChoiceFold:
 def _answering(provider: Provider) -> str:
     last = getattr(provider, "last_provider", None)
     return str((last or provider).name)
+
+
+def _placed(event: Event) -> tuple[int, FirstChoice]:
+    """Return the number of the choice that an event belongs to, and what it says of it."""
+    return (event.index, event.event) if isinstance(event, OtherChoice) else (0, event)
 
 
 def _chunk(event: FirstChoice) -> ChatCompletionChunk | None:

@@ -42,6 +42,7 @@ from g4f_magic.messages import (
     Image,
     ImageResponse,
     Reasoning,
+    Sent,
     ToolCall,
     ToolCalls,
     Waiting,
@@ -184,6 +185,22 @@ def test_a_whole_answer_has_openais_shape(byte_server: StartServer) -> None:
         "tool_calls": None,
     }
     assert server.requests[0].json["stream"] is False
+
+
+def test_thoughts_of_a_provider_that_failed_are_not_those_of_the_answer() -> None:
+    """They would stand above an answer that another model gave."""
+    thinks = Scripted(Sent("", {"model": "a"}), Reasoning("Hm."))
+    answers = Scripted(Sent("", {"model": "b"}), "Hello")
+    answer = Client([thinks, answers]).chat.completions.create("m", HELLO)
+    assert answer.choices[0].message.reasoning_content is None
+    assert (answer.choices[0].message.content, answer.model) == ("Hello", "b")
+
+
+def test_an_answer_of_nothing_says_who_gave_it(byte_server: StartServer) -> None:
+    """A service that answers with an empty list of choices has a name all the same."""
+    server = byte_server(lambda exchange: exchange.send(json_reply(200, {"choices": []})))
+    answer = Client(server.url).chat.completions.create("m", HELLO)
+    assert (answer.provider, answer.model) == (f"127.0.0.1:{server.port}", "m")
 
 
 def test_answers_and_chunks_say_when_they_were_made(byte_server: StartServer) -> None:
