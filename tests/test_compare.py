@@ -36,6 +36,7 @@ from g4f_magic.display.compare import TerminalColumns, TextEnd
 from g4f_magic.display.rendered import rendered
 from g4f_magic.errors import UsageError
 from g4f_magic.messages import Answer, Compared, Image, ToolCall, Usage
+from g4f_magic.providers import Demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,6 +188,14 @@ def test_an_unknown_provider_is_named_before_anything_is_sent(
     with pytest.raises(UsageError, match="nosuch"):
         compare("hi", ["a"], provider="nosuch")
     assert named[1].requests == []
+
+
+def test_a_provider_that_has_no_name_is_refused() -> None:
+    """A client takes classes and lists, so one tries them here."""
+    given: list[Any] = [Demo, ["demo"]]
+    for provider in given:
+        with pytest.raises(UsageError, match="is no name of a provider"):
+            compare("hi", ["a"], provider=provider)
 
 
 def column(label: str, text: str = "", **facts: Any) -> Compared:

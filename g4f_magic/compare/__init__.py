@@ -193,6 +193,9 @@ def _template(
     one: Asked, provider: str | None, system: str | None, params: Mapping[str, Any]
 ) -> Task:
     """Return what is asked of a model, but for the prompt."""
+    if not isinstance(provider, str | None):
+        message = f"a {type(provider).__name__} is no name of a provider, and no base URL"
+        raise UsageError(message, hint="a class or an object is taken by Client(provider=…)")
     named = None if split_model(one.model)[0] else provider
     return Task(
         0,
