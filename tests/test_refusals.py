@@ -196,6 +196,12 @@ def test_a_good_status_without_a_reason_is_no_answer() -> None:
         (400, b"the request exceeds the available context size", {}, "--new"),
         (500, b"Requested tokens exceed context window of 512", {}, "--new"),
         (400, b"Prompt is too long", {}, "--new"),
+        (400, b"This model's maximum prompt length is 131072 but", {}, "--new"),
+        (400, b"The input token count (3475108) exceeds the maximum", {}, "--new"),
+        (400, b"Your request exceeded model token limit: 262144", {}, "--new"),
+        (400, b"Range of input length should be [1, 30720]", {}, "--new"),
+        (422, b"`inputs` tokens + `max_new_tokens` must be <= 8192", {}, "--new"),
+        (422, b"`inputs` must have less than 4096 tokens. Given: 4545", {}, "--new"),
     ],
 )
 def test_the_hint_says_what_to_do(

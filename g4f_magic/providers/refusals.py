@@ -31,7 +31,13 @@ _LONGEST_MESSAGE = 300
 _SPENT = re.compile(
     rb"insufficient_quota|billing_(hard_limit|not_active)|credit balance", re.IGNORECASE
 )
-_TOO_LONG = re.compile(rb"context.{0,12}(length|window|size)|prompt is too long", re.IGNORECASE)
+# From the second line on: xAI, Gemini, Moonshot, DashScope, Hugging Face (2026-08).
+_TOO_LONG = re.compile(
+    rb"context.{0,12}(length|window|size)|prompt is too long"
+    rb"|maximum prompt length|input token count|model token limit|range of input length"
+    rb"|inputs.{0,3} (tokens \+|must have less)",
+    re.IGNORECASE,
+)
 _KEY = re.compile(
     r"\b(?:(?:sk|pk|gsk|hf|xai|nvapi|r8|key|ghp|gho|github_pat|pplx|csk|fw)[-_]|AIza|Bearer\s+)"
     r"[A-Za-z0-9_\-*.]{6,}"
