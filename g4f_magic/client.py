@@ -7,10 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from . import portal
+from .errors import UsageError
 from .providers import OpenaiChat, RetryProvider, get_provider
 from .providers.base import models_of
 from .secret import bare, veiled
-from .shaping import chunks_of, completion_of, page_of, pictures_of, plain_messages
+from .shaping import (
+    MESSAGES_EXAMPLE,
+    chunks_of,
+    completion_of,
+    page_of,
+    pictures_of,
+    plain_messages,
+)
 from .streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -103,8 +111,11 @@ class AsyncClient:
         self, model: str | None, messages: Sequence[MessageLike], params: dict[str, Any]
     ) -> AsyncGenerator[Event, None]:
         """Yield what the provider says, asked with the settings of this client."""
-        given = self.settings | params
-        return self.provider.create_async_generator(model, plain_messages(messages), **given)
+        given, plain = self.settings | params, plain_messages(messages)
+        if not plain and given.get("prompt") is None:
+            message = "there is no message to send"
+            raise UsageError(message, hint=MESSAGES_EXAMPLE)
+        return self.provider.create_async_generator(model, plain, **given)
 
     def chunks(
         self, model: str | None, messages: Sequence[MessageLike], params: dict[str, Any]

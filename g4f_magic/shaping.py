@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 MessageLike: TypeAlias = "Mapping[str, Any] | ChatCompletionMessage"
 """What callers may give as a message: a dict, or the message of an earlier answer."""
 
+MESSAGES_EXAMPLE = 'messages=[{"role": "user", "content": "Hello"}]'
+"""The hint where messages are none."""
+
 
 async def chunks_of(
     events: AsyncGenerator[Event, None], provider: Provider
@@ -117,7 +120,7 @@ def plain_messages(messages: Sequence[MessageLike]) -> list[Message]:
     """
     if isinstance(messages, (str, Mapping)):
         message = f"messages must be a list, and this is a {type(messages).__name__}"
-        raise UsageError(message, hint='messages=[{"role": "user", "content": "Hello"}]')
+        raise UsageError(message, hint=MESSAGES_EXAMPLE)
     return [_plain(message) for message in messages]
 
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     StartServer = Callable[[Callable[[Exchange], None]], ByteServer]
 
 KEY = "sk-very-secret-key-123456"
+PICTURES = [{"url": "http://h/a.png"}]
 HELLO: list[Message] = [{"role": "user", "content": "Hello"}]
 
 
@@ -383,6 +384,18 @@ def test_messages_are_a_list_of_mappings(byte_server: StartServer) -> None:
         assert '"role": "user"' in caught.value.hint
     create("m", [MappingProxyType(HELLO[0])])
     assert [request.json["messages"] for request in server.requests] == [HELLO]
+
+
+def test_a_question_needs_a_message_unless_it_has_a_prompt(byte_server: StartServer) -> None:
+    """OpenAI's API takes no empty list, and each server says so in other words."""
+    server = byte_server(lambda exchange: exchange.send(json_reply(200, {"data": PICTURES})))
+    create = Client(server.url).chat.completions.create
+    with pytest.raises(UsageError, match="there is no message to send"):
+        create("m")
+    with pytest.raises(UsageError, match="there is no message to send"):
+        create("m", [], stream=True)
+    assert "http://h/a.png" in str(create("m", prompt="a fox").choices[0].message.content)
+    assert len(server.requests) == 1
 
 
 def test_an_earlier_answer_can_be_put_among_the_messages(byte_server: StartServer) -> None:
