@@ -223,7 +223,8 @@ class Answer:
     until something arrived. ``request`` is what was sent, without keys, and
     ``attempt`` counts the requests, of which the last gave the answer;
     ``activity`` is what goes on where no text is to be expected, such as
-    ``making a picture``. ``notes`` is what its card says of how it came to be.
+    ``making a picture``. ``notes`` is what its card says of how it came to be. ``cost`` is in
+    dollars, None where it is not known, and in comparisons, which have it beside the answer.
     """
 
     text: str = ""
@@ -244,6 +245,7 @@ class Answer:
     attempt: int = 1
     activity: str = ""
     notes: tuple[str, ...] = ()
+    cost: float | None = None
 
     @property
     def code(self) -> str:

@@ -16,6 +16,7 @@ from support.byteserver import (
     chunked,
     delta,
     finish,
+    json_reply,
     sse_head,
     stream_script,
 )
@@ -257,6 +258,28 @@ def test_the_footer_has_only_what_is_known(service: Any) -> None:
     assert "132 in, 410 out" in ask("hi").markdown
     _, ask = service(stream_script(["ok"], usage=None))
     assert " in, " not in ask("hi").markdown
+
+
+def test_the_footer_has_the_price_that_the_provider_lists(service: Any, chat: Kernel) -> None:
+    """Money is what one looks for; a price that nobody has told is not invented."""
+    told = {"id": "m", "pricing": {"prompt": "0.000002", "completion": "0.00001"}}
+    answer = stream_script(["ok"], usage={"prompt_tokens": 100, "completion_tokens": 20})
+
+    def script(exchange: Exchange) -> None:
+        if exchange.request.method == "GET":
+            exchange.send(json_reply(200, {"data": [told]}))
+        else:
+            answer(exchange)
+
+    server, ask = service(script)
+    assert "$" not in ask("hi").markdown
+    chat.run(f"%g4f_models -p {server.url}/v1")
+    assert "100 in, 20 out · $0.0004" in ask("hi", "--new -o priced").markdown.replace("&#36;", "$")
+    assert chat.value("priced.cost") == pytest.approx(0.0004)
+    for _ in range(2):
+        again = ask("hi", "--new --cache").markdown
+    assert "cached" in again
+    assert "&#36;" not in again
 
 
 def test_a_conversation_goes_on(service: Any) -> None:

@@ -168,7 +168,7 @@ def test_an_archive_loses_nothing(conversation: Conversation, parts: tuple[Part,
 
 def test_no_field_of_an_answer_is_forgotten() -> None:
     """A field that comes with a later version must be kept, or left out on purpose."""
-    left_out = {"request", "waiting", "parsed", "activity", "notes"}
+    left_out = {"request", "waiting", "parsed", "activity", "notes", "cost"}
     kept = {"text", "state", "images", "tool_calls", "usage", *archive._PLAIN}  # noqa: SLF001
     assert {field.name for field in fields(Answer)} - left_out == kept
     turn = {"prompt", "system", "starts_afresh", "cell", "answer", "compared", "parts"}

@@ -49,6 +49,7 @@ class Asker:
         if options.answer_type is not None and failure is None and not stop.arrived:
             answer, failure = self._fitted(answer, cards, turn, options, stop)
         for one in cards:
+            answer = _priced(answer)
             one.close(answer)
         if turn.cell is not None and not options.quiet:
             self._screen.probe()  # if the kernel was not idle before this answer
@@ -127,9 +128,11 @@ class Asker:
         run_alone, is_asking = self._screen.run_alone, options.confirm_tools
         caller = Caller(options.tools, stop, aside.hold, run_alone, is_asking=is_asking)
         try:
-            return rounds.converse(caller, card, stop)
+            answer = _priced(rounds.converse(caller, card, stop))
+            card.close(answer)
         finally:
             aside.show()
+        return answer
 
     def _keep(
         self,
@@ -145,3 +148,10 @@ class Asker:
         chosen(answer)
         view.keep(compared, label)
         self._screen.press(label)
+
+
+def _priced(answer: Answer) -> Answer:
+    """Return an answer with what it cost, if that is known; one from the cache cost nothing."""
+    from ..models.listing_cache import ListingCache, default_path
+
+    return ListingCache(default_path()).priced(answer)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ..messages import Answer
 
 _CHARACTERS_A_TOKEN = 4
+_LEAST_COST = 0.0001
 _BROKEN = {
     "cut off": "cut off: the server never finished this answer",
     "failed": "broken off by an error",
@@ -63,7 +64,13 @@ def footer(answer: Answer) -> str:
         sides = ((answer.usage.tokens_in, "in"), (answer.usage.tokens_out, "out"))
         counts = [f"{count} {side}" for count, side in sides if count is not None]
         figures += [", ".join(counts)] if counts else []
+    if answer.cost:
+        figures.append(_dollars(answer.cost))
     return " · ".join([*figures, *answer.notes])
+
+
+def _dollars(cost: float) -> str:
+    return f"${cost:,.4f}" if cost >= _LEAST_COST else f"under ${_LEAST_COST}"
 
 
 def tokens_a_second(answer: Answer) -> float | None:

@@ -20,7 +20,7 @@ FORMAT = 1
 
 _BLANK = Answer()
 # Of an answer's other fields, ``request`` repeats all that was said before, at every turn,
-# ``parsed`` belongs to the notebook's types, and two are of use only while it streams.
+# ``parsed`` belongs to the notebook's types, and the others are of use only to its card.
 _PLAIN = (
     "reasoning",
     "finish_reason",

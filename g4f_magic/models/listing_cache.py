@@ -6,15 +6,17 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .model_info import Listing, ModelInfo
+from .prices import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..messages import Answer
     from .prices import Prices
 
 FRESH_S = 3600.0
@@ -51,10 +53,16 @@ class ListingCache:
     def prices(self) -> Prices:
         """Return the known prices, as they were last listed."""
         return {
-            (model.provider, model.name): (model.price_in, model.price_out)
+            (_who(model.provider), model.name): (model.price_in, model.price_out)
             for model in self.models()
             if model.price_in is not None and model.price_out is not None
         }
+
+    def priced(self, answer: Answer) -> Answer:
+        """Return an answer with its cost, if it was paid for and that is known."""
+        if answer.cached or answer.usage is None:
+            return answer
+        return replace(answer, cost=cost_of(answer, self.prices()))
 
     def _kept(self) -> dict[str, Listing]:
         """Return all listings in the file, however old."""
@@ -88,6 +96,11 @@ class ListingCache:
             with suppress(OSError):
                 Path(name).unlink()
             raise
+
+
+def _who(provider: str) -> str:
+    """Return what an answer calls a provider, which for one without a name is its host."""
+    return provider.partition("://")[2].partition("/")[0] or provider
 
 
 def _is_fresh(listing: Listing, now: float) -> bool:

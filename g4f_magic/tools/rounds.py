@@ -55,7 +55,7 @@ class Rounds:
         return replace(said, elapsed_s=time.perf_counter() - self._started)
 
     def converse(self, caller: Caller, card: Card, stop: Stopping) -> Answer:
-        """Go on until the model asks for no more calls; draw all and return it."""
+        """Go on until the model asks for no more calls; draw all but how it stays; return it."""
         calls = self._round(card, stop)
         for _ in range(self._most - 1):
             if not calls or self.failure is not None:
@@ -72,9 +72,7 @@ class Rounds:
             for place in calls:
                 self._put(place, replace(self._said.tool_calls[place], outcome="not run"))
         self._say(activity="")
-        answer = self.answer
-        card.close(answer)
-        return answer
+        return self.answer
 
     def _round(self, card: Card, stop: Stopping) -> range:
         """Send what was said so far and draw the answer; return the places of its calls."""
