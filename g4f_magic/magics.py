@@ -239,7 +239,7 @@ class ChatMagics(Magics):
         options, words = chat_options(ChatMagics.chat.parser, line)
         if options.show:
             return self._show_again(words + (cell or ""), options.format)
-        body = None if cell is None else self._session.front_end.as_written(line, cell).strip("\n")
+        body = None if cell is None else self._session.front_end.as_written(line, cell)
         text = words if body is None else "\n".join(filter(None, (words, body)))
         try:
             settings, configured = self._session.settings, self._configured()

@@ -383,6 +383,24 @@ def test_a_session_pasted_into_a_prompt_stays_whole(service: Any, text: str) -> 
     assert messages_of(server) == [{"role": "user", "content": text}]
 
 
+def test_no_other_mark_that_ends_a_line_cuts_a_prompt(service: Any) -> None:
+    """Text from a PDF is full of them, and IPython goes by all."""
+    server, ask = service(stream_script(["ok"]))
+    ask("and\x0cmore", options="--new What\u2028is that")
+    assert messages_of(server)[0]["content"] == "What\nis that\nand\x0cmore"
+
+
+def test_a_function_in_a_prompt_may_chat(service: Any, chat: Kernel) -> None:
+    """It would get the prompt that it stands in, and ask for itself for ever."""
+    server, _ = service(stream_script(["ok"]))
+    line = f"--alone --quiet -p {server.url}/v1 -m m"
+    inner = f"get_ipython().run_cell_magic('chat', {line!r}, 'inside').text"
+    run = chat.run(f"%%chat {line}\n>>> outside {{{{ {inner} }}}}")
+    assert run.error is None
+    asked = [messages_of(server, number)[-1]["content"] for number in range(len(server.requests))]
+    assert asked == ["inside", ">>> outside ok"]
+
+
 @pytest.mark.parametrize("given", ["user", "user=me", "=1", "a={"])
 def test_a_field_that_is_no_json_is_not_sent(service: Any, given: str) -> None:
     """The service would answer with an error about something else."""

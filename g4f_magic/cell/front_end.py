@@ -53,10 +53,16 @@ class FrontEnd:
     def as_written(self, line: str, body: str) -> str:
         """Return the body of a cell magic without what IPython does to it as to code.
 
-        It cuts ``>>>``, ``...`` and common indents out of the bodies of magics, too (9.18).
+        The line ends around it are left out. IPython cuts ``>>>``, ``...`` and common indents
+        out of the bodies of magics, too (9.18).
         """
-        first, _, written = self._code().lstrip("\n").partition("\n")
-        return written if first.split() == ["%%chat", *line.split()] else body
+        code = self._code()
+        first, _, written = code.lstrip().partition("\n")
+        if first.split() == ["%%chat", *line.split()]:
+            # Else it is a function that a {{ }} of the cell calls, and that chats as well.
+            call = f"get_ipython().run_cell_magic('chat', {line!r}, {body!r})\n"
+            body = written if self._shell.transform_cell(code) == call else body
+        return body.strip("\r\n")
 
     def _identity(self) -> str:
         if "google.colab" in sys.modules:
