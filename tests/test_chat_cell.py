@@ -475,6 +475,7 @@ def test_a_system_prompt_can_be_set_without_asking(service: Any, chat: Kernel) -
         ("%%chat -p openai\nhi", "OPENAI_API_KEY", "%env"),
         ("%%chat -s 'open\nhi", "not closed", "first line"),
         ("%%chat -o 1x\nhi", "'1x'", ""),
+        ("%%chat -o class\nhi", "'class'", ""),
         ("%%chat --timeout 0\nhi", "--timeout", ""),
         ("%%chat -p ftp://x\nhi", "'ftp://x", "http://"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -75,7 +76,7 @@ def chat_options(parser: Any, line: str) -> tuple[argparse.Namespace, str]:
     if options.last is not None and options.last < 0:
         message = f"--last {options.last} is no number of turns"
         raise UsageError(message)
-    if options.out is not None and not options.out.isidentifier():
+    if options.out is not None and not _is_variable(options.out):
         message = f"-o {options.out!r} is not a name a variable can have"
         raise UsageError(message)
     return options, words
@@ -94,6 +95,10 @@ def parsed(parser: Any, arguments: list[str], help_page: str) -> argparse.Namesp
     except IPythonUsageError as error:
         raise UsageError(str(error), hint=f"{help_page} shows what it takes") from None
     return options
+
+
+def _is_variable(name: str) -> bool:
+    return name.isidentifier() and not iskeyword(name)
 
 
 def refuse_no_time(timeout_s: float | None) -> None:
