@@ -38,6 +38,10 @@ def test_a_key_is_only_said_to_be_set() -> None:
     """Outputs are saved and sent around."""
     assert sources(Settings(), G4F_API_KEY="sk-secret")["G4F_API_KEY"][0] == "set"
     assert sources(Settings())["G4F_API_KEY"][0] == "not set"
+    told = sources(Settings(), GROQ_API_KEY="gsk-secret", G4F_API_BASE="http://me:pw@here/v1")
+    assert told["GROQ_API_KEY"] == ("set", "environment")
+    assert told["G4F_API_BASE"] == ("http://…@here/v1", "environment")
+    assert "OPENAI_API_KEY" not in told
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,11 @@ def chosen_by_key() -> list[type[OpenaiTemplate]]:
     return [OpenaiChat, *map(from_preset, keyed)]
 
 
+def key_variables() -> list[str]:
+    """Return the variables in which keys are looked for, without those of plugins."""
+    return [OpenaiChat.api_key_env, *(one.api_key_env for one in HOSTED if one.api_key_env)]
+
+
 def running_local_server(presets: Sequence[Preset] = LOCAL_SERVERS[:2]) -> Provider | None:
     """Return the first of these servers, Ollama and LM Studio, that listens on its port."""
     return next((from_preset(preset) for preset in presets if _listens(preset)), None)

@@ -14,7 +14,7 @@ from .env_file import EnvFile
 from .settings_file import default_path, read_settings, write_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -66,6 +66,7 @@ FAMILIES = {
     "alias": Key("a model that -m takes by this name"),
     "system": Key("a system prompt that -s takes by this name"),
 }
+_BASE = "G4F_API_BASE"
 _SECRET = "G4F_API_KEY"  # noqa: S105  # the name of a variable
 _ADDRESSES = frozenset({"provider", "proxy"})  # in which a password may stand
 _LONGEST = 60  # characters of a value that are shown
@@ -76,12 +77,11 @@ _LONG_WORD = re.compile(r"""([^\s=]+=)(?:"([^"]*)"|'([^']*)')(?!\S)|\S+""")
 
 
 class Setting(NamedTuple):
-    """One setting: its value, which source said it, and what it is for."""
+    """One setting: its value, and which source said it."""
 
     key: str
     value: str
     source: str
-    meaning: str
 
 
 class Settings:
@@ -208,11 +208,8 @@ class Settings:
         settings = []
         for key in keys:
             value, source = self._found(key, configured, environ)
-            settings.append(Setting(key, _public(value) or "not set", source, _key(key).meaning))
-        if not words:
-            is_set = "set" if environ.get(_SECRET) else "not set"
-            settings.append(Setting(_SECRET, is_set, "environment", "key for whom it names"))
-        return settings
+            settings.append(Setting(key, _public(value) or "not set", source))
+        return settings if words else [*settings, *_beside_settings(environ)]
 
     def _found(
         self, key: str, configured: Mapping[str, object], environ: Mapping[str, str]
@@ -250,6 +247,18 @@ class Settings:
 def _secret(environ: Mapping[str, str] | None) -> Mapping[str, str]:
     """Return the environment as no traceback shows it."""
     return SecretDict(os.environ if environ is None else environ)
+
+
+def _beside_settings(environ: Mapping[str, str]) -> Iterator[Setting]:
+    """Yield what variables say that no setting stands for; of keys only whether they are set."""
+    from ..providers.registry import key_variables
+
+    if base := environ.get(_BASE):
+        yield Setting(_BASE, _public(base), "environment")
+    is_set = "set" if environ.get(_SECRET) else "not set"
+    yield Setting(_SECRET, is_set, "environment")
+    for variable in filter(environ.get, key_variables()):
+        yield Setting(variable, "set", "environment")
 
 
 def _objection(key: str, value: str) -> str:
