@@ -98,6 +98,25 @@ def test_restart_and_run_all_is_the_same_conversation_once(
     assert len(said(server)) == 3
 
 
+def test_a_fresh_start_without_a_prompt_belongs_to_its_cell(
+    notebook: Kernel, byte_server: StartServer
+) -> None:
+    """Run again, it would stand behind the turns, and hide all of them from the next one."""
+    server = byte_server(stream_script(["ok"]))
+    ask = f"%%chat -p {server.url}/v1 -m m"
+    cells = {"a": "%chat --new -s Be.brief", "b": f"{ask}\nprompt b"}
+    for _ in range(2):
+        for name, code in cells.items():
+            assert notebook.run(code, name).error is None
+    notebook.run(f"{ask}\nprompt c", "c")
+    assert said(server) == [
+        ("system", "Be.brief"),
+        ("user", "prompt b"),
+        ("assistant", "ok"),
+        ("user", "prompt c"),
+    ]
+
+
 def test_conversations_by_name_do_not_mix(notebook: Kernel, byte_server: StartServer) -> None:
     """A question aside would end up in the context of everything after."""
     server = byte_server(stream_script(["ok"]))

@@ -99,7 +99,7 @@ class Session:
     def mark(self, options: argparse.Namespace) -> None:
         """Set a system prompt, or start afresh, from the next prompt on."""
         name = options.conversation or self.chats.current
-        self.chats.mark(Turn("", self._system(options), options.new), name)
+        self.chats.mark(self._turn("", options), name)
 
     def latest(self) -> Answer | None:
         """Return the last answer of this kernel, else of the conversation."""
@@ -142,7 +142,7 @@ class Session:
         self._screen.close()
         self.notebooks.close()
 
-    def _turn(self, prompt: str, options: argparse.Namespace, parts: Sequence[Part]) -> Turn:
+    def _turn(self, prompt: str, options: argparse.Namespace, parts: Sequence[Part] = ()) -> Turn:
         cell = self.front_end.cell()
         return Turn(prompt, self._system(options), options.new, cell, parts=tuple(parts))
 
