@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from support.byteserver import json_reply, reply
 from g4f_magic.call import Call, Draft, start_call
 from g4f_magic.display.images import image_outputs
 from g4f_magic.messages import Answer, Image, ImageResponse, Sent
+from g4f_magic.models.listing_cache import ListingCache
+from g4f_magic.models.model_info import Listing, ModelInfo
 from g4f_magic.providers import get_provider
 from g4f_magic.providers.demo_service import draw
 
@@ -66,6 +69,19 @@ def ask(chat: Kernel, server: ByteServer, *, options: str = "") -> list[dict[str
 
 
 # In a kernel
+
+
+def test_a_model_listed_by_another_kernel_still_paints(
+    chat: Kernel, byte_server: StartServer
+) -> None:
+    """The cell that painted before a restart would ask the model to write."""
+    server = byte_server(paints({"b64_json": base64.b64encode(PNG).decode()}))
+    base = f"{server.url}/v1"
+    flux = Listing(base, (ModelInfo(base, "flux", ("images",)),), asked_at=time.time())
+    ListingCache(chat.home / "g4f" / "models.json").remember({base: flux}, time.time())
+    (output,) = ask(chat, server, options="-m flux")
+    assert base64.b64decode(output["data"]["image/png"]) == PNG
+    assert [request.path for request in server.requests] == ["/v1/images/generations"]
 
 
 def test_a_picture_elsewhere_is_embedded(chat: Kernel, byte_server: StartServer) -> None:

@@ -44,6 +44,7 @@ class Sender:
         self._settings = settings
         self._configured = configured
         self._notebooks = notebooks
+        self._recalled: list[Any] = []  # providers that know their listing
 
     def target(self, options: argparse.Namespace, model: str | None = None) -> Target:
         """Return who is asked; of several models, one that names its provider is asked of it."""
@@ -170,6 +171,7 @@ class Sender:
         from ..call import start_call
         from ..store.cached import Cached, request_key
 
+        self._recall_listing(target.provider)
         params = {**target.params(), **way_options(options), **request_fields(options), **fields}
         if options.answer_type is not None:
             params["response_format"] = options.answer_type.response_format
@@ -188,6 +190,18 @@ class Sender:
             provider = Structured(provider, options.answer_type)
         params |= self._limits()
         return start_call(provider, target.model, messages, keep=keep, **params), remember
+
+    def _recall_listing(self, provider: Any) -> None:
+        """Let a provider know, once, what another kernel has listed of it.
+
+        Without that a model that makes pictures would be asked to write.
+        """
+        from ..models.listing_cache import ListingCache, default_path
+
+        note = getattr(provider, "note_models", None)
+        if note is not None and provider not in self._recalled:
+            self._recalled.append(provider)
+            note(ListingCache(default_path()).listed(provider.name))
 
     def _limits(self) -> dict[str, Any]:
         """Return how large an answer may become; providers are told only what was set."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..providers.listings import ListedModel
 from .model_info import Listing, ModelInfo
 from .prices import cost_of
 
@@ -49,6 +50,14 @@ class ListingCache:
     def models(self) -> list[ModelInfo]:
         """Return the models as they were last listed, however long ago."""
         return [model for listing in self._kept().values() for model in listing.models]
+
+    def listed(self, provider: str) -> list[ListedModel]:
+        """Return what was last listed of a provider, which goes by the name that answers have."""
+        return [
+            ListedModel(one.name, makes_images="images" in one.can, sees_images="vision" in one.can)
+            for one in self.models()
+            if _who(one.provider) == provider
+        ]
 
     def prices(self) -> Prices:
         """Return the known prices, as they were last listed."""

@@ -230,11 +230,11 @@ class OpenaiTemplate:
         request = cls._request(url, headers, b"", proxy, timeout, max_retries)
         request = replace(request, limit=_LISTING)
         models = await models_listed(request, cls.api_key_env)
-        cls._note(models)
+        cls.note_models(models)
         return models
 
     @classmethod
-    def _note(cls, listed: Sequence[ListedModel]) -> None:
+    def note_models(cls, listed: Sequence[ListedModel]) -> None:
         """Keep what a listing says, for this class alone: all others inherit the template's."""
         if cls is OpenaiTemplate:
             return
