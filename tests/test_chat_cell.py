@@ -434,8 +434,9 @@ def test_quiet_shows_nothing(service: Any, chat: Kernel) -> None:
 
 def test_a_picture_is_shown_and_saved(chat: Kernel) -> None:
     """%chat -m flux A red fox shows the picture."""
-    run = chat.run("%chat -m demo-image --alone A red fox")
+    run = chat.run("%chat -m flux --alone A red fox")
     assert run.error is None
+    assert "demo-image · demo" in run.markdown
     assert "image/png" in run.outputs[-1]["data"]
     assert chat.value("_.images[0].data[:4]") == b"\x89PNG"
 

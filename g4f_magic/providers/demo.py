@@ -9,7 +9,7 @@ from .demo_service import serve
 from .openai import OpenaiTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..service import Service
 
@@ -22,6 +22,7 @@ class Demo(OpenaiTemplate):
     default_model = "demo"
     models: ClassVar[Sequence[str]] = MODELS
     image_models: ClassVar[Sequence[str]] = (IMAGE_MODEL,)
+    model_aliases: ClassVar[Mapping[str, str]] = {"flux": IMAGE_MODEL}  # of every first page
     model_notes = NOTES
     sort_models = False
     service: ClassVar[Service | None] = staticmethod(serve)
