@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..cell.session import Session
-    from ..models.model_info import ModelInfo
 
 _MOST = 300  # IPython passes on 500 completions, and front ends look no further
 _PICTURES_AND_TABLES = frozenset({"altair", "matplotlib", "numpy", "pandas", "PIL", "plotly"})
@@ -32,15 +31,13 @@ class Candidates:
     def __init__(self, shell: Any, session: Session) -> None:
         self._shell = shell
         self._session = session
-        self._listed: list[ModelInfo] = []
-        self._listed_in: tuple[object, ...] = ()
 
     def models(self, begun: str, provider: str = "") -> list[str]:
         """Return what ``-m`` takes beside ``-p``, or by itself.
 
         Where there are very many, they come only once a provider's name is typed.
         """
-        settings, listed = self._session.settings, self._listed_models()
+        settings, listed = self._session.settings, ListingCache(default_path()).models()
         usual = provider or settings.get("provider") or _usual()
         bare = [model.name for model in listed if model.provider == usual]
         if usual == Demo.name:
@@ -101,18 +98,6 @@ class Candidates:
         for name, value in list(self._shell.user_ns.items()):
             if not name.startswith("_") and name not in hidden:
                 yield name, value
-
-    def _listed_models(self) -> list[ModelInfo]:
-        """Return the models that `%g4f_models` has found, read again when the file is another."""
-        path = default_path()
-        try:
-            status = path.stat()
-        except OSError:
-            return []
-        version = (path, status.st_mtime_ns, status.st_size, status.st_ino)
-        if version != self._listed_in:
-            self._listed, self._listed_in = ListingCache(path).models(), version
-        return self._listed
 
 
 def fitting(names: Iterable[str], begun: str) -> list[str]:

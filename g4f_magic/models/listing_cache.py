@@ -7,6 +7,7 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,12 +77,9 @@ class ListingCache:
     def _kept(self) -> dict[str, Listing]:
         """Return all listings in the file, however old."""
         try:
-            kept = json.loads(self._path.read_bytes())
-            if kept["version"] != _VERSION:
-                return {}
-            return {key: _listing(told) for key, told in kept["listings"].items()}
-        except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            return {}  # not there, not to be read, or damaged
+            return _listings(self._path.read_bytes())
+        except OSError:  # not there, or not to be read
+            return {}
 
     def remember(self, listings: Mapping[str, Listing], now: float) -> None:
         """Keep these beside those that are fresh; what cannot be written is not kept."""
@@ -115,6 +113,17 @@ def _who(provider: str) -> str:
 def _is_fresh(listing: Listing, now: float) -> bool:
     limit_s = FRESH_S if listing.state == "listed" else FAILURE_FRESH_S
     return 0 <= now - listing.asked_at < limit_s
+
+
+@lru_cache(maxsize=1)  # each answer asks for its price, and each Tab for all models
+def _listings(content: bytes) -> dict[str, Listing]:
+    try:
+        kept = json.loads(content)
+        if kept["version"] != _VERSION:
+            return {}
+        return {key: _listing(told) for key, told in kept["listings"].items()}
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return {}  # damaged
 
 
 def _listing(told: dict[str, Any]) -> Listing:
