@@ -84,6 +84,14 @@ def test_of_a_web_page_only_the_title_is_shown(body: bytes, said: str) -> None:
     assert "dumped" not in str(error)
 
 
+def test_a_page_of_nothing_but_titles_is_read_once() -> None:
+    """Looking for the end of each of them would hold up all threads of the kernel for minutes."""
+    page = b"<html>" + b"<title>" * 500_000
+    said = str(nonsense(200, page, provider="p", headers={}))
+    assert said.endswith("web page instead of an answer")
+    assert str(refused(page, 502)) == "p said 502 Bad Gateway"
+
+
 def test_comparisons_are_not_taken_for_web_pages() -> None:
     """A sentence with a smaller-than sign would be cut."""
     assert "0 < top_p" in str(refused(dump({"error": "0 < top_p <= 1 <b>"})))
