@@ -461,6 +461,8 @@ def test_an_error_whose_body_breaks_off_is_asked_again(byte_server: StartServer)
         ({"retry-after": "nan"}, None),
         ({"retry-after": "²"}, None),
         ({"retry-after": "-5"}, None),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after-ms": "9" * 400, "retry-after": "9"}, 9.0),
         ({"retry-after": "tomorrow"}, None),
         ({"retry-after": ""}, None),
         ({}, None),
