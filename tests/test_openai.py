@@ -746,6 +746,7 @@ def test_models_may_keep_the_order_of_the_service(byte_server: StartServer) -> N
         (says(b'{"error": {"message": "who are you?"}}'), "who are you?"),
         (refuses(401, {"error": {"message": "who are you?"}}), "401 Unauthorized: who are you?"),
         (refuses(404, "nothing"), "404 Not Found"),
+        (refuses(400, "no such context length"), "no such context length"),
     ],
 )
 def test_a_listing_that_fails_says_why_or_falls_back(

@@ -177,8 +177,8 @@ def secrets_of(request: Request) -> list[str]:
 
 
 def _turns_sent(body: bytes) -> int:
-    """Return how many answers a request repeats."""
-    messages = json.loads(body).get("messages") or []
+    """Return how many answers a request repeats; one for a listing has no body."""
+    messages = json.loads(body or b"{}").get("messages") or []
     return sum(message.get("role") == "assistant" for message in messages)
 
 
