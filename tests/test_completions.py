@@ -347,6 +347,13 @@ def test_a_legacy_function_call_beside_the_calls_is_not_a_second_one() -> None:
     assert read(payload).calls == [ADD]
 
 
+def test_long_arguments_are_joined_once() -> None:
+    """Copying all of them with each fragment would take minutes for a file that a tool writes."""
+    fragment = "x" * 1000
+    heard = read(call(index=0, name="f"), *[call(index=0, arguments=fragment)] * 50_000)
+    assert len(heard.calls[0].arguments) == 50_000_000
+
+
 def test_deeply_nested_arguments_do_not_break_the_reader() -> None:
     """Hostile or confused output must not become a stack trace."""
     deep = "[" * 100_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..messages import (
@@ -74,7 +75,7 @@ class ChoiceReader:
     def __init__(self) -> None:
         self.finish_reason: str | None = None
         self._text: list[str] = []
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: dict[int, _Call] = {}
         self._think = ThinkSplitter()
         self._text_pairs = PairJoiner()
         self._thought_pairs = PairJoiner()
@@ -91,7 +92,8 @@ class ChoiceReader:
         events += self._told(self._think.close())
         if self._calls:
             calls = (self._calls[index] for index in sorted(self._calls))
-            events.append(ToolCalls(tuple(_tool_call(call) for call in calls)))
+            told = (ToolCall(call.id, call.name, joined_pairs(call.arguments)) for call in calls)
+            events.append(ToolCalls(tuple(told)))
         return events
 
     def read(self, choice: dict[str, Any]) -> list[FirstChoice]:
@@ -132,10 +134,10 @@ class ChoiceReader:
                 continue
             call_id, name = str(fragment.get("id") or ""), str(function.get("name") or "")
             index = self._index_of(fragment.get("index"), call_id, name)
-            call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-            call["id"] = call["id"] or call_id
-            call["name"] = name or call["name"]
-            call["arguments"] += _arguments(function.get("arguments"))
+            call = self._calls.setdefault(index, _Call())
+            call.id = call.id or call_id
+            call.name = name or call.name
+            call.pieces.append(_arguments(function.get("arguments")))
 
     def _index_of(self, told: Any, call_id: str, name: str) -> int:
         """Return which call a fragment belongs to, also where that is left open.
@@ -147,14 +149,28 @@ class ChoiceReader:
         last = max(self._calls, default=-1)
         index: int = told if is_told else max(last, 0)
         known = self._calls.get(index)
-        if known is None or (is_told and (not call_id or known["id"] in {"", call_id})):
+        if known is None or (is_told and (not call_id or known.id in {"", call_id})):
             return index
-        same = [i for i, call in self._calls.items() if call_id and call["id"] == call_id]
+        same = [i for i, call in self._calls.items() if call_id and call.id == call_id]
         if same:
             return same[0]
-        begins = name and (known["name"] not in {"", name} or _is_json(known["arguments"]))
-        is_other = begins or (not is_told and call_id and known["id"])
+        begins = name and (known.name not in {"", name} or _is_json(known.arguments))
+        is_other = begins or (not is_told and call_id and known.id)
         return last + 1 if is_other else index
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call as its fragments tell it."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> str:
+        """The arguments so far."""
+        return "".join(self.pieces)
 
 
 class ThinkSplitter:
@@ -255,10 +271,6 @@ def _index(choice: Any, place: int) -> int | None:
 
 def _of_choice(index: int, events: list[FirstChoice]) -> list[Event]:
     return [OtherChoice(index, event) for event in events] if index else [*events]
-
-
-def _tool_call(call: dict[str, str]) -> ToolCall:
-    return ToolCall(call["id"], call["name"], joined_pairs(call["arguments"]))
 
 
 def _arguments(value: Any) -> str:
