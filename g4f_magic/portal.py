@@ -25,9 +25,9 @@ WAIT_STEP_S = 0.05
 _STOP_WITHIN_S = 1.0
 _ONE_PRESS_S = 1.0
 
-# By process, because threads do not survive a fork.
+# By process, because threads do not survive a fork, nor does who holds a lock.
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
-_starting = threading.Lock()
+_starting: dict[int, threading.Lock] = {}
 
 
 def start(function: Callable[..., Awaitable[T]], *args: Any) -> Future[T]:
@@ -172,11 +172,12 @@ def _hand_over(
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
-    with _starting:
-        if os.getpid() not in _loops:
+    process = os.getpid()
+    with _starting.setdefault(process, threading.Lock()):
+        if process not in _loops:
             _loops.clear()
-            _loops[os.getpid()] = _new_loop()
-        return _loops[os.getpid()]
+            _loops[process] = _new_loop()
+        return _loops[process]
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -396,6 +396,41 @@ say("parent")
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_the_loop_starts_leaves_a_child_that_chats() -> None:
+    """A pool of processes made while another thread warms up would wait for ever."""
+    code = """
+import asyncio, os, signal, threading, warnings
+from g4f_magic.portal import run_outside
+
+async def answer():
+    return 42
+
+def slow_run(work):
+    starting.set()
+    forked.wait(10)
+    return run(work)
+
+starting, forked = threading.Event(), threading.Event()
+run, asyncio.run = asyncio.run, slow_run
+thread = threading.Thread(target=lambda: print("parent", run_outside(answer)))
+thread.start()
+starting.wait(10)
+asyncio.run = run
+warnings.simplefilter("ignore")  # Python 3.12 and later: that other threads run
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    print("child", run_outside(answer), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+forked.set()
+thread.join()
+"""
+    done = run_code(code)
+    assert (done.stdout.split("\n"), done.stderr) == (["child 42", "parent 42", ""], "")
+
+
 def test_waiting_is_done_in_short_steps() -> None:
     """On Windows a wait without a limit cannot be interrupted."""
     assert portal.WAIT_STEP_S <= 0.1
