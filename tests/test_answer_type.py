@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-from collections.abc import Sequence  # noqa: TC003  # dataclasses are read while they run
+from collections.abc import Callable, Sequence  # noqa: TC003  # read while they run
 from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, Any, Literal, Optional, TypedDict, Union
 
@@ -134,7 +134,7 @@ def test_a_typed_dict_may_lack_what_is_not_required() -> None:
     assert built(Loose, {}) == {}
 
 
-@pytest.mark.parametrize("kind", [bytes, object(), list[bytes]])
+@pytest.mark.parametrize("kind", [bytes, object(), list[bytes], [str], {"a": int}])
 def test_a_type_without_json_is_named(kind: Any) -> None:
     """Nothing is sent, and the message says which type it is."""
     with pytest.raises(UsageError, match="JSON"):
@@ -148,7 +148,27 @@ def test_names_that_are_not_there_are_said() -> None:
     class Odd:
         a: Nowhere  # type: ignore[name-defined]  # noqa: F821
 
-    with pytest.raises(UsageError, match=r"hints of 'Odd' cannot be read: .*Nowhere"):
+    with pytest.raises(UsageError, match=r"hints of 'Odd' cannot be read: .*Nowhere") as caught:
+        schema_of(Odd)
+    assert "run the cell" in caught.value.hint
+
+
+@pytest.mark.parametrize("hint", ["list[int", "json.Nowhere"])
+def test_hints_with_a_slip_are_said(hint: str) -> None:
+    """From Python 3.14 on, hints without quotes are read as late as these."""
+    odd = make_dataclass("Odd", ["a"])
+    odd.__annotations__["a"] = hint
+    with pytest.raises(UsageError, match="hints of 'Odd' cannot be read: "):
+        schema_of(odd)
+
+
+def test_a_model_that_pydantic_cannot_tell_is_named() -> None:
+    """The stack of pydantic is long, and the request would be the first to run into it."""
+
+    class Odd(BaseModel):
+        a: Callable[[], None]
+
+    with pytest.raises(UsageError, match="'Odd' has no JSON schema: Cannot generate"):
         schema_of(Odd)
 
 

@@ -403,6 +403,9 @@ def test_hints_that_cannot_be_resolved_are_told() -> None:
     def f(x: int) -> None:
         """Do nothing."""
 
+    f.__annotations__["x"] = "list[int"
+    with pytest.raises(UsageError, match="'f' cannot be called by a model: Forward"):
+        tool_of(f, "f")
     f.__annotations__["x"] = "Missing"
     with pytest.raises(UsageError, match="'f' cannot be called by a model: name 'Missing'"):
         tool_of(f, "f")

@@ -81,7 +81,7 @@ def tool_of(function: Any, name: str) -> Tool:
     said = described(inspect.getdoc(_inner(function)))
     try:
         fields = _fields(function, said.parameters)
-    except (NoFormError, TypeError, ValueError, NameError) as error:
+    except Exception as error:  # hints are code of the notebook, and some are read only now
         message = f"--tools: {name!r} cannot be called by a model: {error}"
         hint = "a model can give text, numbers, lists, dicts and what is made of them"
         raise UsageError(message, hint=hint) from error

@@ -78,7 +78,9 @@ class _Forms:
         hint = _without_rule(hint)
         if get_origin(hint) is Annotated or hasattr(hint, "__supertype__"):  # the latter: NewType
             return self.of(getattr(hint, "__supertype__", None) or get_args(hint)[0])
-        found = self._of_special(hint) or self._of_container(hint) or self._of_class(hint)
+        found = None
+        if isinstance(hint, collections.abc.Hashable):  # unlike [str], written for list[str]
+            found = self._of_special(hint) or self._of_container(hint) or self._of_class(hint)
         if found is None:
             message = f"JSON has no form for {getattr(hint, '__name__', hint)}"
             raise NoFormError(message, hint="text, numbers, lists, dicts and what is made of them")
@@ -113,7 +115,7 @@ class _Forms:
         if issubclass(hint, enum.Enum):
             return _choice(tuple(hint))
         if _is_pydantic(hint):
-            return Model(hint)
+            return _model(hint)
         return self._record(hint) if is_object(hint) else None
 
     def _record(self, kind: Any) -> Record:
@@ -140,9 +142,10 @@ def _keys(kind: Any) -> Iterator[tuple[str, Any, bool, Any]]:
     unset = dataclasses.MISSING
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
-    except NameError as error:
+    except Exception as error:  # code of the notebook, where hints are texts or read late
         message = f"the hints of {kind.__name__!r} cannot be read: {error}"
-        raise NoFormError(message, hint="run the cell that defines it first") from error
+        hint = "run the cell that defines it first" if isinstance(error, NameError) else ""
+        raise NoFormError(message, hint=hint) from error
     if dataclasses.is_dataclass(kind):
         for field in dataclasses.fields(kind):
             if field.init:
@@ -168,6 +171,17 @@ def _without_rule(hint: Any) -> Any:
 def _is_pydantic(hint: Any) -> bool:
     """Tell whether a hint is a model of pydantic 2, without loading that."""
     return hasattr(hint, "model_json_schema")
+
+
+def _model(kind: Any) -> Model:
+    """Return the form of a pydantic model, if that has a schema."""
+    try:
+        kind.model_json_schema()
+    except Exception as error:  # pydantic's own, of many kinds
+        reason = str(error).partition("\n")[0]
+        message = f"{kind.__name__!r} has no JSON schema: {reason}"
+        raise NoFormError(message) from error
+    return Model(kind)
 
 
 def _choice(values: tuple[Any, ...]) -> Choice:
