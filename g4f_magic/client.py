@@ -229,7 +229,7 @@ class AsyncModels:
 
     async def list(self) -> ModelPage:
         """Return the models that the provider offers. Raises ``ProviderError``."""
-        wanted = ("api_key", "api_base", "timeout", "proxy")
+        wanted = ("api_key", "api_base", "timeout", "proxy", "max_retries")
         settings = self._client.settings
         options = {name: settings[name] for name in wanted if name in settings}
         provider = self._client.provider

@@ -444,6 +444,14 @@ def test_settings_of_the_client_hold_for_each_request_and_can_be_overruled(
     assert set(server.requests[0].json) == {"model", "messages", "stream"}
 
 
+def test_the_models_are_asked_for_as_often_as_the_client_was_told(byte_server: StartServer) -> None:
+    """Whoever wants no retries waits for none, whatever is asked."""
+    server = byte_server(lambda exchange: exchange.send(json_reply(500, {})))
+    with pytest.raises(ResponseError, match="500"):
+        Client(server.url, max_retries=0).models.list()
+    assert len(server.requests) == 1
+
+
 # Who is asked
 
 

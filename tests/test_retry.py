@@ -195,6 +195,13 @@ def test_nobody_to_ask_is_an_error() -> None:
         RetryProvider([]).get_models()
 
 
+def test_a_candidate_is_asked_once_what_its_models_are(byte_server: StartServer) -> None:
+    """The next one would wait for the retries of a server that is not there."""
+    retry, servers = several(byte_server, busy(), stream_script(["hi"], models=["m"]))
+    assert hear(retry, None).text == "hi"
+    assert counts(servers) == [1, 2]
+
+
 def test_shuffling_leaves_the_callers_list_alone(byte_server: StartServer) -> None:
     """The next one to use the list counts on its order."""
     servers = [byte_server(stream(delta("hi"))) for _ in range(4)]

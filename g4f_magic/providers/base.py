@@ -46,7 +46,8 @@ async def models_of(
 ) -> list[str]:
     """Return what ``get_models`` does, without blocking the event loop.
 
-    ``options`` (``proxy``, ``headers``) are for providers that have ``list_models``.
+    ``options`` (``proxy``, ``headers``, ``max_retries``) are for providers that have
+    ``list_models``.
     """
     if hasattr(provider, "list_models"):
         names = await provider.list_models(api_key, api_base, timeout, **options)

@@ -102,8 +102,8 @@ class OpenaiTemplate:
         parts = await media_parts(media)
         model = cls._known_model(model, prompt)
         if not model:
-            names = await cls.list_models(key, base, timeout, proxy=proxy, headers=headers)
-            model = cls._first_model(names, prompt)
+            way = {"proxy": proxy, "headers": headers, "max_retries": max_retries}
+            model = cls._first_model(await cls.list_models(key, base, timeout, **way), prompt)
         if prompt is None and model in cls.image_models:
             prompt, parts = last_prompt(messages), [*parts, *last_media(messages)]
         sampling = {"temperature": temperature, "max_tokens": max_tokens, "top_p": top_p}
@@ -185,19 +185,15 @@ class OpenaiTemplate:
         api_key: str | None = None,
         api_base: str | None = None,
         timeout: float | None = None,
-        *,
-        proxy: Proxies = None,
-        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> list[str]:
         """Return the names that ``GET {api_base}/models`` lists, sorted if ``sort_models``.
 
-        Falls back on ``fallback_models`` where there are any; otherwise raises
-        ``ProviderError``.
+        ``options`` are those of ``describe_models``. Falls back on ``fallback_models`` where
+        there are any; otherwise raises ``ProviderError``.
         """
         try:
-            listed = await cls.describe_models(
-                api_key, api_base, timeout, proxy=proxy, headers=headers
-            )
+            listed = await cls.describe_models(api_key, api_base, timeout, **options)
         except ProviderError:
             if not cls.fallback_models:
                 raise
