@@ -419,6 +419,13 @@ def test_an_earlier_answer_can_be_put_among_the_messages(byte_server: StartServe
     check_chat(server.requests[1].json)
 
 
+def test_messages_may_be_mappings_of_any_kind() -> None:
+    """The hint says so, and rows of some libraries are no dicts."""
+    message = MappingProxyType({"role": "user", "content": "Hello"})
+    answer = Client("demo").chat.completions.create(messages=[message])
+    assert "Hello!" in (answer.choices[0].message.content or "")
+
+
 def test_a_result_can_be_dumped_without_what_is_none(byte_server: StartServer) -> None:
     """Nulls in a saved answer say nothing, and some services refuse them."""
     server = byte_server(stream_script(["Hello"], usage=None))
