@@ -259,7 +259,6 @@ class Client:
             timeout=timeout,
             max_retries=max_retries,
         )
-        self.provider: Provider = self._async.provider
         self.chat: Chat = Chat(self._async)
         self.images: Images = Images(self._async)
         self.models: Models = Models(self._async)
@@ -267,6 +266,11 @@ class Client:
     def __repr__(self) -> str:
         """Name the provider and the model; never a key."""
         return repr(self._async).removeprefix("Async")
+
+    @property
+    def provider(self) -> Provider:
+        """Who is asked."""
+        return self._async.provider
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -496,6 +496,14 @@ def test_a_pickled_client_asks_the_same_provider(byte_server: StartServer) -> No
     assert answer.choices[0].message.content == "Hello"
 
 
+def test_a_copy_asks_whom_it_names() -> None:
+    """Otherwise ``client.provider.last_provider`` of a copy never learns who answered."""
+    client = copy.deepcopy(Client(["demo"]))
+    client.chat.completions.create(messages=HELLO)
+    assert isinstance(client.provider, RetryProvider)
+    assert client.provider.last_provider is Demo
+
+
 def test_a_name_nobody_has_is_an_error_before_anything_is_sent() -> None:
     """A typing error should not end in a time-out."""
     with pytest.raises(ProviderNotFoundError, match="'opnai'"):
