@@ -75,7 +75,7 @@ class WarmUp:
         while steps and not self._stopped:
             with self._working:
                 if self._idle.is_set():
-                    with suppress(ImportError):  # the first chat will say so, where it can be read
+                    with suppress(Exception):  # the first chat will say so, where it can be read
                         import_module(steps.pop(0))
             if not self._idle.is_set():
                 self._wait_until_quiet()

@@ -22,6 +22,9 @@ from support.byteserver import (
 )
 from support.kernel import Kernel
 
+from g4f_magic import warmup
+from g4f_magic.warmup import WarmUp
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -109,6 +112,18 @@ def test_the_kernel_warms_up_while_it_is_idle(kernel: Kernel, tmp_path: Path) ->
     while not done.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_package_that_is_broken_ends_no_warm_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file beside the notebook that hides a package would print its stack below any cell."""
+    (tmp_path / "hides_a_package.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(warmup, "_STEPS", ("hides_a_package",))
+    done = threading.Event()
+    WarmUp(done.set).cell_ended()
+    assert done.wait(10)
 
 
 @pytest.fixture
