@@ -63,6 +63,18 @@ def test_a_delta_without_text_is_no_event(content: Any) -> None:
     assert read(delta(role="assistant", content=content)).events == []
 
 
+def test_a_message_beside_the_deltas_is_not_said_twice() -> None:
+    """Perplexity repeats all that was said so far, and sends an empty delta with whole answers."""
+
+    def both(new: str, so_far: str) -> dict[str, Any]:
+        parts = {"delta": new, "message": so_far}
+        said = {name: {"role": "assistant", "content": text} for name, text in parts.items()}
+        return {"choices": [{"index": 0, **said, "finish_reason": "stop"}]}
+
+    assert read(both("", ""), both("a", "a"), both("b", "ab"), both("", "ab")).text == "ab"
+    assert read(both("", "ab")).text == "ab"
+
+
 def test_the_role_may_stand_anywhere_or_be_null() -> None:
     """A text would be lost with servers that repeat the role in every delta."""
     heard = read(delta(role=None, content="a"), delta(content="b"), delta(role="x", content="c"))

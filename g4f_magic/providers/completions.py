@@ -74,6 +74,7 @@ class ChoiceReader:
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
+        self._has_begun = False
         self._text: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._think = ThinkSplitter()
@@ -99,7 +100,7 @@ class ChoiceReader:
     def read(self, choice: dict[str, Any]) -> list[FirstChoice]:
         """Return the events of one delta, or of a whole message."""
         events: list[FirstChoice] = []
-        delta = choice.get("delta") or choice.get("message")
+        delta = self._new_in(choice)
         if isinstance(delta, dict):
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             if isinstance(thought, str):
@@ -115,6 +116,18 @@ class ChoiceReader:
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         return events
+
+    def _new_in(self, choice: dict[str, Any]) -> Any:
+        """Return the delta of a choice, or its message.
+
+        Perplexity sends both (seen in 2025): beside each delta the message so far, and beside
+        a message that is whole an empty delta.
+        """
+        delta = choice.get("delta")
+        if not isinstance(delta, dict) or not (self._has_begun or _says(delta)):
+            delta = choice.get("message") or delta
+        self._has_begun = self._has_begun or _says(delta)
+        return delta
 
     def _told(self, events: list[FirstChoice]) -> list[FirstChoice]:
         told = [event for event in events if event != ""]
@@ -271,6 +284,11 @@ def _index(choice: Any, place: int) -> int | None:
 
 def _of_choice(index: int, events: list[FirstChoice]) -> list[Event]:
     return [OtherChoice(index, event) for event in events] if index else [*events]
+
+
+def _says(delta: Any) -> bool:
+    """Tell whether a delta has more than the role."""
+    return isinstance(delta, dict) and any(delta[name] for name in delta if name != "role")
 
 
 def _arguments(value: Any) -> str:
