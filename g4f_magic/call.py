@@ -67,7 +67,6 @@ class Draft:
         self._waiting: Waiting | None = None
         self._activity = ""
         self._state: State = "streaming"
-        self._joining = threading.Lock()
 
     def add(self, event: Event) -> None:
         """Fold one event in."""
@@ -110,11 +109,9 @@ class Draft:
         """Return the answer as it stands."""
         state = self._state  # before the text: what is called complete must be
         now = self._ended or time.perf_counter()
-        with self._joining:
-            text, reasoning = "".join(self._text), "".join(self._reasoning)
         return Answer(
-            text=text,
-            reasoning=reasoning,
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
             images=self._images,
             tool_calls=self._calls,
             usage=self._usage,
@@ -155,8 +152,7 @@ class Draft:
         self._activity = "making a picture" if sent.url.endswith(_PAINTS) else ""
         self._provider = sent.provider or self._provider
         self._model = str(sent.body.get("model") or self._model)
-        with self._joining:
-            self._reasoning.clear()
+        self._reasoning.clear()
 
 
 class Call:
