@@ -65,6 +65,7 @@ _MOST_REDIRECTS = 5
 _ERROR_BODY_BYTES = 64 * 1024
 _PASSING_STATUSES = frozenset({408, 409, 429})
 _FINAL = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ProxyError, httpx.LocalProtocolError)
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # what headers are named (RFC 9110 §5.6.2)
 _BREAKS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
@@ -281,7 +282,8 @@ def _onward(url: httpx.URL, response: httpx.Response, request: Request) -> httpx
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return the headers; raises ``UsageError``, as h11's own error shows the value."""
     for name, value in headers.items():
-        if not (value.isascii() and value.isprintable() and value == value.strip()):
+        is_plain = value.isascii() and value.isprintable() and value == value.strip()
+        if not (is_plain and _TOKEN.fullmatch(name)):
             message = f"the header {name!r} cannot be sent: only plain characters in one line can"
             raise UsageError(message, hint="is there a blank or a line break around the key?")
     return headers

@@ -124,6 +124,7 @@ def test_a_disguise_is_refused(byte_server: StartServer) -> None:
         {"prompt": "a fox"},
         {"media": b"\x89PNG"},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+        {"messages": [{"role": "user", "content": [None]}]},
     ],
 )
 def test_what_is_no_text_is_refused(params: dict[str, Any], byte_server: StartServer) -> None:

@@ -728,6 +728,15 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
     assert server.requests == []
 
 
+@pytest.mark.parametrize("name", ["", "X Team", "X-Team:", "Équipe", "X\nTeam"])
+def test_a_name_that_no_header_can_have_is_refused(byte_server: StartServer, name: str) -> None:
+    """The service would be said to have broken the connection."""
+    server = byte_server(OK)
+    with pytest.raises(UsageError, match="cannot be sent"):
+        ask(post(server.url, headers={name: "7"}))
+    assert server.requests == []
+
+
 # Bodies
 
 

@@ -115,7 +115,7 @@ def one_prompt(messages: Sequence[Message]) -> str:
 def _is_text(message: Message) -> bool:
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    return all(isinstance(part, str) or "text" in part for part in parts)
+    return all(isinstance(p, str) or (isinstance(p, dict) and "text" in p) for p in parts)
 
 
 def _answer(reply: Reply, body: bytes, request: Request) -> str | ResponseError:
