@@ -16,7 +16,8 @@ from support.byteserver import free_port, json_reply, reply, stream_script
 from support.proxies import NAME, PASSWORD, microsocks, tinyproxy
 from support.tls import Authority, TlsFront
 
-from g4f_magic.errors import NetworkError, NetworkTimeoutError, UsageError
+from g4f_magic.client import Client
+from g4f_magic.errors import NetworkError, NetworkTimeoutError, ResponseError, UsageError
 from g4f_magic.messages import Waiting
 from g4f_magic.pool import proxy_for, without_login
 from g4f_magic.providers import OpenaiTemplate
@@ -552,3 +553,10 @@ def test_a_proxy_without_a_host_is_refused() -> None:
     """Half an address would end in an odd message about the service."""
     with pytest.raises(UsageError, match="the proxy's address cannot be used"):
         ask("http://service.invalid", proxies="http://")
+
+
+def test_the_demo_asks_no_proxy_whatever_it_is() -> None:
+    """It works without a network, so a slip in the proxy's address is none of its errors."""
+    client = Client("demo", proxies="http://[::1")
+    with pytest.raises(ResponseError, match="demo-error was asked for this"):
+        client.chat.completions.create("demo-error", [{"role": "user", "content": "401"}])

@@ -173,7 +173,8 @@ def secrets_of(request: Request) -> list[str]:
     """Return the keys and passwords that a request has carried."""
     values = [value for value in request.headers.values() if isinstance(value, Secret)]
     words = [word for value in values for word in value.split() if word not in _SCHEMES]
-    return [*words, *passwords(request.url, request.proxies)]
+    proxies = "" if request.service else request.proxies  # in here it is behind none
+    return [*words, *passwords(request.url, proxies)]
 
 
 def _turns_sent(body: bytes) -> int:
