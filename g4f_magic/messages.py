@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .errors import UsageError
 from .fenced import cell_code, fenced_blocks, html_in, json_in
 from .image_bytes import SUFFIXES, pixels
+from .paths import path_of
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
 
 class Message(TypedDict, total=False):
@@ -153,7 +154,7 @@ class Image:
         if not self.data:
             message = f"the bytes of the picture are not here, only its address {self.url!r}"
             raise UsageError(message, hint=self.trouble or "a browser opens the address")
-        target = Path(path).expanduser()
+        target = path_of(path)
         suffix = "" if target.suffix else SUFFIXES.get(self.media_type, "")
         return _written(target, self.data, "picture", suffix)
 
@@ -272,12 +273,10 @@ class Answer:
         first is returned. Raises ``UsageError`` for what is not there, or where the path
         cannot be written.
         """
-        target = Path(path).expanduser()
+        target = path_of(path)
         if self.images and not self.text:
-            numbers = [f"-{n}" for n in range(1, len(self.images) + 1)] if self.images[1:] else [""]
-            names = [f"{target.stem}{number}{target.suffix}" for number in numbers]
-            pairs = zip(self.images, names, strict=True)
-            saved = [image.save(target.with_name(name)) for image, name in pairs]
+            pairs = zip(self.images, _numbered(target, len(self.images)), strict=True)
+            saved = [image.save(place) for image, place in pairs]
             return saved[0]
         return _written(target, _content(self.text, target.suffix.lower()).encode(), "answer")
 
@@ -327,6 +326,13 @@ def _content(text: str, suffix: str) -> str:
         message = f"there is no {kind} in the answer"
         raise UsageError(message, hint="a name that ends in .md takes the text as it is")
     return found
+
+
+def _numbered(target: Path, count: int) -> list[Path]:
+    """Return where to write several files; one keeps its name, and what has none stays as it is."""
+    if count == 1 or not target.name:
+        return [target] * count
+    return [target.with_name(f"{target.stem}-{n}{target.suffix}") for n in range(1, count + 1)]
 
 
 def _written(target: Path, content: bytes, what: str, suffix: str = "") -> Path:

@@ -32,7 +32,7 @@ MOST_METHODS = 15
 LAYERS = (
     (
         *("errors", "fenced", "image_bytes", "limits", "messages", "models.model_info"),
-        *("models.prices", "parts", "secret", "service", "types.*", "version"),
+        *("models.prices", "parts", "paths", "secret", "service", "types.*", "version"),
     ),
     ("inflate", "pauses", "pool", "portal", "sse"),
     ("transport", "trouble"),
@@ -52,7 +52,7 @@ STRANGERS = {"display.*": ("providers.*",)}
 # Who owns a foreign library, and so translates its errors and bears its changes.
 OWNERS = {
     "IPython": ("cell.arguments", "cell.question", "completion.tab", "display.*", "magics"),
-    "anyio": ("pool", "portal", "transport"),
+    "anyio": ("pool", "transport"),
     "distributed": ("compare.chunk",),
     "httpx": ("pool", "transport", "trouble"),
     "ipywidgets": ("display.*",),

@@ -102,6 +102,15 @@ def test_an_answer_of_pictures_saves_them(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["both-1.png", "both-2.jpg", "fox.png"]
 
 
+@pytest.mark.parametrize("place", ["", "/", "~nobody-of-this-name/a"])
+def test_what_is_no_place_of_a_file_is_said(place: str) -> None:
+    """A slip in a path is one line, too, and not one of Python's."""
+    fox = Image(b"1", "image/png")
+    for what in (fox, Answer(text="x"), Answer(images=(fox,)), Answer(images=(fox, fox))):
+        with pytest.raises(UsageError, match="cannot be saved as"):
+            what.save(place)
+
+
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A typing error in a path is one line."""
     with pytest.raises(UsageError, match=r"the answer cannot be saved as .*No such file"):

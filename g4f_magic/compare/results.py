@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import UsageError
 from ..formats.archive import answer_from, answer_record, image_record
 from ..formats.reading import Source, decoded, whole
+from ..paths import path_of
 from .tasks import Outcome
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def save(outcomes: Sequence[Outcome], kept: int | None, path: str | os.PathLike[
 
     No key is in it, nor any request. Raises ``UsageError`` and leaves the old file.
     """
-    target = Path(path).expanduser()
+    target = path_of(path)
     heading = {"g4f_magic": FORMAT, "answers": len(outcomes), "kept": kept}
     records = [heading, *map(_record, outcomes)]
     text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
@@ -49,7 +50,7 @@ def load(path: str | os.PathLike[str]) -> tuple[list[Outcome], int | None]:
 
     Raises ``UsageError`` with the line and the reason.
     """
-    target = Path(path).expanduser()
+    target = path_of(path)
     try:
         data = target.read_bytes()
     except (OSError, ValueError) as error:

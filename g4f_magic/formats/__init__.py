@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from ..errors import UsageError
+from ..paths import path_of
 from . import archive, chats, notebook, transcript
 from .reading import Source, decoded, whole
 from .transcript import readable, shown
@@ -76,7 +77,7 @@ def save(
 
     A file that is there already is left alone, unless it ``may_replace`` it.
     """
-    target = Path(path).expanduser()
+    target = path_of(path)
     data = exported(conversation, kind_of(target))
     try:
         _write(target, data, may_replace=may_replace)
@@ -91,7 +92,7 @@ def save(
 
 def load(path: str | os.PathLike[str], chat_options: Mapping[str, bool]) -> Conversation:
     """Read a conversation from a file, as ``imported`` does. Raises ``UsageError``."""
-    target = Path(path).expanduser()
+    target = path_of(path)
     kind_of(target)
     try:
         size_mib = target.stat().st_size / 2**20

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..paths import path_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from pathlib import Path
 
 _LINE = re.compile(
     r"""\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*
@@ -32,7 +33,7 @@ class EnvFile:
 
         "" is no file. Raises ``UsageError`` for one that cannot be read.
         """
-        given = read_variables(Path(path).expanduser()) if path else {}
+        given = read_variables(path_of(path)) if path else {}
         for name, value in self._ours.items():
             if self._environ.get(name) == value:
                 del self._environ[name]
