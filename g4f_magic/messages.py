@@ -48,7 +48,8 @@ class ToolCall:
     """A call of a function that the model asks for; ``arguments`` is JSON text.
 
     ``after`` is how many characters of the answer's text the model wrote before, ``result``
-    what the model was told: what came out, or why nothing did.
+    what the model was told: what came out, or why nothing did. ``extra`` is JSON text that the
+    service wants to hear again with the call: Gemini signs its thoughts.
     """
 
     id: str
@@ -57,6 +58,7 @@ class ToolCall:
     after: int = 0
     result: str = ""
     outcome: CallOutcome = ""
+    extra: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,13 @@ class FunctionCall(_Dumps):
 
 @dataclass(slots=True)
 class ChatCompletionToolCall(_Dumps):
-    """A call the model asks for."""
+    """A call the model asks for; Gemini wants ``extra_content`` back with its result."""
 
     id: str
     function: FunctionCall
     index: int = 0
     type: str = "function"
+    extra_content: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -190,7 +191,12 @@ def _chunk(event: FirstChoice) -> ChatCompletionChunk | None:
 
 def _tool_calls(event: ToolCalls) -> list[ChatCompletionToolCall]:
     return [
-        ChatCompletionToolCall(call.id, FunctionCall(call.name, call.arguments), index)
+        ChatCompletionToolCall(
+            call.id,
+            FunctionCall(call.name, call.arguments),
+            index,
+            extra_content=json.loads(call.extra) if call.extra else None,
+        )
         for index, call in enumerate(event.calls)
     ]
 

@@ -400,7 +400,9 @@ def test_a_question_needs_a_message_unless_it_has_a_prompt(byte_server: StartSer
 
 def test_an_earlier_answer_can_be_put_among_the_messages(byte_server: StartServer) -> None:
     """``messages.append(response.choices[0].message)`` is how OpenAI's SDK goes on."""
-    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    function = {"name": "f", "arguments": "{}"}
+    signed = {"google": {"thought_signature": "abc"}}
+    call = {"id": "1", "type": "function", "function": function, "extra_content": signed}
     body = {"choices": [{"index": 0, "message": {"content": "Hi", "tool_calls": [call]}}]}
     server = byte_server(lambda exchange: exchange.send(json_reply(200, body)))
     create = Client(server.url).chat.completions.create

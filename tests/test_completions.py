@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -350,6 +351,15 @@ def test_calls_with_neither_number_nor_id_follow_one_another() -> None:
 def test_fragments_that_say_nothing_are_no_calls(fragments: Any) -> None:
     """One odd fragment must not end the answer."""
     assert read(delta(content="a", tool_calls=fragments)).events == ["a"]
+
+
+def test_what_a_service_adds_to_a_call_is_kept() -> None:
+    """Gemini 3 refuses the result of a call that comes back without its signature."""
+    signed = {"google": {"thought_signature": "abc"}}
+    heard = read(call(index=0, id="1", name="add", arguments="{", extra_content=signed))
+    assert json.loads(heard.calls[0].extra) == signed
+    assert heard.calls[0] == replace(ToolCall("1", "add", "{"), extra=heard.calls[0].extra)
+    assert read(call(name="add", extra_content=["?"])).calls[0].extra == ""
 
 
 def test_a_legacy_function_call_beside_the_calls_is_not_a_second_one() -> None:

@@ -55,6 +55,7 @@ def hostile():
 def large():
     return "x" * 100_000
 '''
+SIGNED = {"google": {"thought_signature": "abc"}}
 HANDLED = "getattr(asyncio, '_nest_patched', False)"
 
 
@@ -88,6 +89,7 @@ class Service:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             function = {"name": name, "arguments": text}
             call = {"index": place, "id": f"c{asked}{place}", "function": function}
+            call["extra_content"] = SIGNED
             exchange.send(chunked(delta(None, tool_calls=[call])))
         reason = "tool_calls" if said.calls else "stop"
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -145,6 +147,7 @@ def test_a_call_runs_and_the_answer_is_one_document(notebook: Kernel, ask: Any) 
     ]
     asking, result = server.requests[1].json["messages"][1:]
     assert asking["content"] == "Let me look."
+    assert asking["tool_calls"][0]["extra_content"] == SIGNED  # or Gemini refuses the result
     assert result == {"role": "tool", "tool_call_id": "c00", "content": "rain in Oslo"}
     assert [tool["function"]["name"] for tool in server.requests[1].json["tools"]] == ["weather"]
 

@@ -129,7 +129,7 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         if getattr(answer, name) != getattr(_BLANK, name):
             record[name] = getattr(answer, name)
     if answer.tool_calls:
-        record["tool_calls"] = [asdict(call) for call in answer.tool_calls]
+        record["tool_calls"] = [_call_record(call) for call in answer.tool_calls]
     if answer.usage is not None:
         # What a server counted may be no number, which JSON cannot say.
         raw = json.loads(json.dumps(answer.usage.raw), parse_constant=lambda _: None)
@@ -187,6 +187,11 @@ def _data_of(node: Node) -> bytes:
         return base64.b64decode("".join(node["data"].lines().split()), validate=True)
     except (binascii.Error, ValueError):  # the latter for what is not ASCII
         node["data"].refuse("is not base64")
+
+
+def _call_record(call: ToolCall) -> dict[str, Any]:
+    """Return a call as JSON has it, without what only its own turn needs."""
+    return {name: value for name, value in asdict(call).items() if name != "extra"}
 
 
 def _call_from(node: Node) -> ToolCall:

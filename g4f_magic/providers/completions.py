@@ -93,8 +93,7 @@ class ChoiceReader:
         events += self._told(self._think.close())
         if self._calls:
             calls = (self._calls[index] for index in sorted(self._calls))
-            told = (ToolCall(call.id, call.name, joined_pairs(call.arguments)) for call in calls)
-            events.append(ToolCalls(tuple(told)))
+            events.append(ToolCalls(tuple(_tool_call(call) for call in calls)))
         return events
 
     def read(self, choice: dict[str, Any]) -> list[FirstChoice]:
@@ -151,6 +150,8 @@ class ChoiceReader:
             call.id = call.id or call_id
             call.name = name or call.name
             call.pieces.append(_arguments(function.get("arguments")))
+            if isinstance(fragment.get("extra_content"), dict):
+                call.extra = json.dumps(fragment["extra_content"])
 
     def _index_of(self, told: Any, call_id: str, name: str) -> int:
         """Return which call a fragment belongs to, also where that is left open.
@@ -179,6 +180,7 @@ class _Call:
     id: str = ""
     name: str = ""
     pieces: list[str] = field(default_factory=list)
+    extra: str = ""
 
     @property
     def arguments(self) -> str:
@@ -284,6 +286,10 @@ def _index(choice: Any, place: int) -> int | None:
 
 def _of_choice(index: int, events: list[FirstChoice]) -> list[Event]:
     return [OtherChoice(index, event) for event in events] if index else [*events]
+
+
+def _tool_call(call: _Call) -> ToolCall:
+    return ToolCall(call.id, call.name, joined_pairs(call.arguments), extra=call.extra)
 
 
 def _says(delta: Any) -> bool:

@@ -141,6 +141,7 @@ def _asking(text: str, calls: Iterable[ToolCall]) -> Message:
             "id": call.id,
             "type": "function",
             "function": {"name": call.name, "arguments": _readable(call.arguments)},
+            **({"extra_content": json.loads(call.extra)} if call.extra else {}),
         }
         for call in calls
     ]
