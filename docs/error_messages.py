@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 HOLE = "…"  # what is only known when it happens
 # Functions that find the words of an error which another one raises.
-RAISED_ELSEWHERE = {"_proxy_trouble": "NetworkError", "_tls_trouble": "NetworkError"}
+RAISED_ELSEWHERE = dict.fromkeys(
+    ("_http_trouble", "_proxy_trouble", "_tls_trouble"), "NetworkError"
+)
 _TRIMMED = frozenset({"lstrip", "rstrip", "strip"})
 _MOST = 12  # wordings of one message
 _DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -45,7 +47,8 @@ def messages(folder: Path, errors: Collection[str]) -> list[Message]:
         own = constants | dict(_assigned(tree.body))
         functions = [one for one in ast.walk(tree) if isinstance(one, _DEFINED)]
         for node in functions:
-            said = set(_Function(node, own).messages(errors))
+            rows = [own | row for row in _rows(node, own)] or [own]
+            said = {one for row in rows for one in _Function(node, row).messages(errors)}
             if said and all(one.text == HOLE for one in said):  # its callers have the words
                 given = [own | dict(_given(node, call)) for call in _calls_of(node.name, tree)]
                 said = {
@@ -76,6 +79,19 @@ def _given(
     yield from zip(reversed(names), reversed(node.args.defaults), strict=False)
     yield from zip(names, call.args, strict=False)
     yield from ((one.arg, one.value) for one in call.keywords if one.arg)
+
+
+def _rows(node: ast.AST, constants: dict[str, ast.expr]) -> Iterator[dict[str, ast.expr]]:
+    """Yield what names stand for that a function looks up in a table, for each of its rows."""
+    for found in (one for one in ast.walk(node) if isinstance(one, ast.Assign)):
+        names, call = found.targets[0], found.value
+        if isinstance(names, ast.Tuple) and isinstance(call, ast.Call) and _called(call) == "get":
+            table = constants.get(ast.unparse(call.func).partition(".")[0])
+            given = [*table.values, call.args[1]] if isinstance(table, ast.Dict) else []
+            for value in given:
+                row = value.args[1] if isinstance(value, ast.Call) else value  # dict.fromkeys
+                row = constants[row.id] if isinstance(row, ast.Name) else row
+                yield dict(_pairs(names, row))
 
 
 def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:

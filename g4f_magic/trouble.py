@@ -100,8 +100,8 @@ def _tls_trouble(error: ssl.SSLError, host: str, way: Way) -> tuple[str, str]:
     """Return message and hint where an encrypted connection cannot be set up."""
     whom = f"the proxy {way.proxy}" if way.is_at_proxy else host
     if isinstance(error, ssl.SSLCertVerificationError):
-        message, hint = _CERTIFICATES.get(error.verify_code, _NOT_ACCEPTED)
-        return f"the certificate of {whom} {message} ({error.verify_message})", hint
+        trouble, cure = _CERTIFICATES.get(error.verify_code, _NOT_ACCEPTED)
+        return f"the certificate of {whom} {trouble} ({error.verify_message})", cure
     reason = (error.reason or str(error)).lower().replace("_", " ")
-    hint = "does its address begin with http:// rather than https://?"
+    hint = "should its address begin with http:// instead of https://?"
     return f"{whom} does not speak TLS as it should: {reason}", hint

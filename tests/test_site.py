@@ -56,6 +56,13 @@ def lines_of_ours(page: str) -> Iterator[str]:
     yield from (span for span in re.findall(r"`([^`\n]+)`", written) if OURS.fullmatch(span))
 
 
+def is_explained(message: str) -> bool:
+    """Whether the page of errors has the message, with … for what differs."""
+    rows = re.findall(r"^\| `(.+?)` \|", PAGES["troubleshooting.md"], re.MULTILINE)
+    patterns = (".+".join(map(re.escape, row.split("…"))) for row in rows)
+    return any(re.fullmatch(pattern, message) for pattern in patterns)
+
+
 def read(line: str, settings: Settings) -> None:
     """Read a line as its magic does; raises what the cell would show."""
     magic, _, rest = line.lstrip("%").partition(" ")
@@ -112,9 +119,15 @@ def test_what_a_cell_says_stands_on_the_page(fails: Callable[[], object]) -> Non
     """The words of an error would be searched for in vain."""
     with pytest.raises(errors.G4FError) as error:
         fails()
-    rows = re.findall(r"^\| `(.+?)` \|", PAGES["troubleshooting.md"], re.MULTILINE)
-    patterns = (".+".join(map(re.escape, row.split("…"))) for row in rows)
-    assert any(re.fullmatch(pattern, str(error.value)) for pattern in patterns)
+    assert is_explained(str(error.value))
+
+
+def test_every_error_of_the_faults_stands_on_the_page_of_errors() -> None:
+    """Who looks up what a broken network has put into the cell would find nothing."""
+    rows = re.findall(r"\| `\w+Error: (.+?)` \|", PAGES["faults.md"])
+    assert len(rows) > 50
+    # A row need not have the words of OpenSSL, which stand behind ours.
+    assert [row for row in rows if not (is_explained(row) or is_explained(f"{row} (…)"))] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
