@@ -75,8 +75,7 @@ def _told_verbs(page: str) -> Iterator[tuple[str, str]]:
         elif line.strip():
             told[-1][1] += f" {line.strip()}"
     for before, after in told:
-        for verb in before.split(", "):
-            yield verb.split()[0], after
+        yield before.split()[0], after
 
 
 def _settings(_: str) -> str:

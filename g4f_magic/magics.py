@@ -119,10 +119,10 @@ class ChatMagics(Magics):
 
         Alone it lists them all::
 
+            %g4f_config
+            %g4f_config cache
             %g4f_config cache=on replay=live
             %g4f_config "model=lmstudio:a name with blanks"
-            %g4f_config cache
-            %g4f_config
 
         Models and system prompts can have names of yours, for -m and -s::
 
@@ -160,7 +160,8 @@ class ChatMagics(Magics):
 
             list [WORD ...] [--all]  which there are, or those that have all the words
             show [NAME]              the conversation to read
-            new NAME, use NAME       begin another one, go on with another one
+            new NAME                 begin another one
+            use NAME                 go on with another one
             undo                     take the last turn away
             fork NAME                go on with a copy
             rename [OLD] NEW         give it another name
