@@ -44,6 +44,14 @@ def test_a_key_is_only_said_to_be_set() -> None:
     assert "OPENAI_API_KEY" not in told
 
 
+def test_all_settings_stand_in_columns() -> None:
+    """The eye cannot go down a list of values that begin anywhere."""
+    lines = Settings().configure([], {}, is_kept=False)
+    begins = {len(line) - len(line.split(maxsplit=1)[1]) for line in lines}
+    assert len(lines) > len(KEYS)
+    assert len(begins) == 1
+
+
 @pytest.mark.parametrize(
     ("assignment", "said", "hint"),
     [

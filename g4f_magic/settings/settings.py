@@ -110,7 +110,8 @@ class Settings:
         self.use_env_file(configured)
         kept = [f"Kept in {self.save(names or None)}"] if is_kept else []
         told = self.told(names, configured)
-        lines = [f"{one.key:13} {_short(one.value):20} {one.source}" for one in told]
+        width = max(len(one.key) for one in told)
+        lines = [f"{one.key:{width}}  {_short(one.value):20} {one.source}" for one in told]
         return [*lines, *self.news(), *kept]
 
     def assign(self, *assignments: str) -> None:
