@@ -81,13 +81,13 @@ def bare(wheel: Path) -> Iterator[Environment]:
 def extended(
     bare: Environment, wheel: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Environment, Path]:
-    """The same with the extras and what tests of a kernel need, and a folder with the tests.
+    """The same with the extras, of which dev is for tests of a kernel, and a folder with these.
 
     So what looks at the wheel alone stands first in this file.
     """
     bare.pip("install", "--quiet", f"{wheel}[dask,socks]")
     bare.run("-c", "import distributed, socksio", cwd=source)
-    bare.pip("install", "--quiet", "--group", "kernel", cwd=source)
+    bare.pip("install", "--quiet", f"{wheel}[dev]")
     outside = tmp_path_factory.mktemp("outside")
     (outside / "shared").symlink_to(TREE.parent / "shared")  # beside it, as beside the repository
     shutil.copytree(source, outside / "g4f_magic", ignore=shutil.ignore_patterns("g4f_magic"))
@@ -172,7 +172,7 @@ def test_cells_work_with_the_wheel(extended: tuple[Environment, Path]) -> None:
 
 
 def test_extras_work_with_the_wheel(extended: tuple[Environment, Path]) -> None:
-    """``pip install g4f-magic[socks,dask]`` has to bring all that these two need."""
+    """``pip install g4f-magic[socks,dask,dev]`` has to bring all that these need."""
     environment, outside = extended
     run_tests(environment, outside, *TESTS_OF_EXTRAS)
 
