@@ -21,7 +21,8 @@ exclude_patterns = [".*", "build", "dist", "tests", "g4f_magic"]
 # Notebooks are shown as they are saved; the tests execute them.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_render_markdown_format = "gfm"
+nb_render_markdown_format = "myst"  # of the three the one that knows formulas
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 smartquotes = False  # two dashes begin an option
 highlight_language = "none"  # a prompt is no Python
