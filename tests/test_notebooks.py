@@ -56,6 +56,15 @@ def test_a_notebook_is_saved_as_it_comes_out(saved_and_executed: tuple[Any, Any]
     assert len(shown(saved)) > 3
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_model_of_the_demo_is_asked_of_the_demo(path: Path) -> None:
+    """With a key in the environment another service would be asked for a model it lacks."""
+    code = "\n".join(
+        cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"
+    )
+    assert "%g4f_config provider=demo" in code or not re.search('-m "?demo-', code)
+
+
 def test_a_notebook_reads_on_a_static_page(saved_and_executed: tuple[Any, Any]) -> None:
     """A page without a kernel has the answers, and no place where a widget was."""
     saved, _ = saved_and_executed
