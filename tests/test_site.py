@@ -17,6 +17,7 @@ from g4f_magic.cell.arguments import chat_options, parsed
 from g4f_magic.cell.options import split_words
 from g4f_magic.magics import ChatMagics
 from g4f_magic.providers import get_provider
+from g4f_magic.providers.refusals import refusal
 from g4f_magic.settings.settings import KEYS, Settings
 
 if TYPE_CHECKING:
@@ -128,6 +129,27 @@ def test_every_error_of_the_faults_stands_on_the_page_of_errors() -> None:
     assert len(rows) > 50
     # A row need not have the words of OpenSSL, which stand behind ours.
     assert [row for row in rows if not (is_explained(row) or is_explained(f"{row} (…)"))] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "wait_s"),
+    [
+        (401, b"", None),
+        (404, b"", None),
+        (413, b"", None),
+        (429, b"insufficient_quota", None),
+        (400, b"context length exceeded", None),
+        (429, b"", 3600),
+        (503, b"", None),
+    ],
+)
+def test_the_hints_of_refusals_stand_on_the_page(
+    status: int, body: bytes, wait_s: float | None
+) -> None:
+    """What most often goes wrong would be explained least."""
+    error = refusal(status, body, provider="groq", retry_after_s=wait_s, api_key_env="GROQ_API_KEY")
+    rows = re.findall(r"^\| [^`]+ \| `(.+)` \|$", PAGES["troubleshooting.md"], re.MULTILINE)
+    assert any(re.fullmatch(re.escape(row).replace("…", ".+"), error.hint) for row in rows)
 
 
 @pytest.mark.parametrize("page", PAGES)
