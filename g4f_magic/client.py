@@ -105,6 +105,10 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def close(self) -> None:
         """Leave the shared connections to the event loop, which closes them."""
 
     def events(
@@ -277,6 +281,10 @@ class Client:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        """Close the client."""
+        self.close()
+
+    def close(self) -> None:
         """Leave the shared connections to the background loop."""
 
 

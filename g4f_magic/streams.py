@@ -39,6 +39,10 @@ class AsyncStream(AsyncIterator[ChatCompletionChunk]):
         """Close the connection."""
         await self._chunks.aclose()
 
+    async def close(self) -> None:
+        """Close the connection, as with OpenAI's SDK."""
+        await self.aclose()
+
     async def __aenter__(self) -> Self:
         """Return the stream itself."""
         return self

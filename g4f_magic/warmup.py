@@ -81,9 +81,10 @@ class WarmUp:
                 self._wait_until_quiet()
         if self._stopped:
             return
-        self._make_client()
-        if self._last is not None:
-            self._last()
+        with suppress(Exception):  # such as that a kernel which ends starts no threads
+            self._make_client()
+            if self._last is not None:
+                self._last()
 
     def _wait_until_quiet(self) -> None:
         """Return when no cell has run for a moment."""

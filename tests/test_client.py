@@ -652,7 +652,7 @@ def test_leaving_a_stream_early_closes_the_connection_within_100_ms(
     server.wait_for(lambda: server.exchanges[0].client_closed, timeout=0.1)
 
 
-@pytest.mark.parametrize("way", ["break", "with", "aclose", "cancel"])
+@pytest.mark.parametrize("way", ["break", "with", "close", "cancel"])
 def test_leaving_an_async_stream_early_closes_the_connection(
     byte_server: StartServer, way: str
 ) -> None:
@@ -671,9 +671,9 @@ def test_leaving_an_async_stream_early_closes_the_connection(
         elif way == "with":
             async with stream:
                 await anext(stream)
-        elif way == "aclose":
+        elif way == "close":
             await anext(stream)
-            await stream.aclose()
+            await stream.close()
         else:
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(read(stream), 0.1)
