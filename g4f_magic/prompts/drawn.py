@@ -22,6 +22,7 @@ LONGEST_SIDE = 2048  # pixels; services scale down themselves what is larger
 _PNG_COLOURS = {1: 0, 3: 2, 4: 6}  # by channels: grey, RGB, RGBA
 _PNG_MODES = {"L", "LA", "RGB", "RGBA", "I;16"}
 _GREY, _COLOURED = 2, 3  # dimensions
+_NUMBERS = "biuf"  # kinds of them that are light or dark
 _JPEG_QUALITY = 90
 
 
@@ -44,15 +45,17 @@ def drawn(value: Any) -> Drawn | None:
 
 
 def array_drawn(value: Any) -> Drawn | None:
-    """Return the picture whose pixels an array holds; None for what has no such shape.
+    """Return the picture whose pixels an array holds; None for what cannot be one.
 
-    That is height × width, with 1, 3 or 4 channels behind or, as PyTorch has it, before.
+    Its shape is height × width, with 1, 3 or 4 channels behind or, as PyTorch has it, before.
     Whole numbers are taken as 0 to 255 and fractions as 0 to 1; if there are others,
     the least is drawn black and the greatest white.
     """
     if not _has_pixels(value):
         return None
     array = value.__array__()
+    if array.dtype.kind not in _NUMBERS:
+        return None
     if array.ndim == _GREY:
         array = array[:, :, None]
     elif array.shape[2] not in _PNG_COLOURS:
@@ -143,11 +146,11 @@ def _own_picture(value: Any) -> bytes:
 
 
 def _has_pixels(value: Any) -> bool:
-    """Tell whether a value is an array of numbers in the shape of a picture."""
+    """Tell whether a value is an array in the shape of a picture."""
     if not _has(value, "__array__") or (is_frame(value) and not is_a(value, "numpy.ndarray")):
         return False
     shape = tuple(getattr(value, "shape", ()))
-    if not all(shape) or str(value.dtype).startswith("complex"):
+    if not all(shape) or not hasattr(value, "dtype"):
         return False
     ends = {shape[0], shape[-1]} if len(shape) == _COLOURED else set()
     return len(shape) == _GREY or not ends.isdisjoint(_PNG_COLOURS)
