@@ -206,6 +206,13 @@ def test_an_index_that_means_something_is_shown() -> None:
     assert "| city, heat | n |\n| --- | --- |\n| ('Rome', 31.5) | 1 |" in shown(both)
 
 
+def test_an_index_with_gaps_and_a_name_of_nought_are_shown() -> None:
+    """Which rows are left says the index; the first column of a file without a head is 0."""
+    frame = pd.DataFrame({0: range(6)})
+    assert "|  | 0 |\n| --- | --- |\n| 0 | 0 |\n| 3 | 3 |" in shown(frame[::3])
+    assert "| 0 |\n| --- |\n| 0 |\n| 1 |" in shown(frame[0])
+
+
 def test_cells_keep_to_their_place() -> None:
     """A line break or a bar in a cell would shift all that follow."""
     odd = pd.DataFrame({"a|b": ["x\r\ny|z", ["l"] * 5000, "w" * 500, np.zeros(5000)]})

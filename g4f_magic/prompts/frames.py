@@ -80,7 +80,7 @@ def _series(series: Any, rows: int) -> str:
     part = series.head(rows)
     cuts = [f"{len(part)} values"] * (len(part) < len(series))
     head = f"{type(series).__name__} of {len(series)} values, {series.dtype}{_told(cuts)}"
-    name = series.name or "value"
+    name = "value" if series.name in (None, "") else series.name
     if is_a(series, "polars.Series") or _is_counted(part.index):
         return f"{head}\n\n{_markdown([name], ([value] for value in part))}"
     return f"{head}\n\n{_markdown([*_index_name(part.index), name], part.items())}"
@@ -92,7 +92,8 @@ def _told(cuts: list[str]) -> str:
 
 def _is_counted(index: Any) -> bool:
     """Tell whether an index of pandas only counts the rows."""
-    return is_a(index, "pandas.RangeIndex") and index.start == 0 and index.name is None
+    is_range = is_a(index, "pandas.RangeIndex") and index.name is None
+    return is_range and (index.start, index.step) == (0, 1)
 
 
 def _index_name(index: Any) -> list[str]:
