@@ -10,7 +10,7 @@ from .document import facts, is_empty_failure, printable
 from .images import image_outputs
 from .pieces import plain_call
 from .rendered import as_text, rendered
-from .table import Cell, Table, one_line
+from .table import Cell, Table, bar, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,6 @@ _COLUMN = (
     "overflow-x:auto;overflow-wrap:break-word;white-space:normal"
 )
 _BAR_COLUMNS = 6
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _UNKNOWN = "–"
 _KEPT = " ✓ kept"
 
@@ -109,16 +108,12 @@ def summary(columns: Sequence[Compared], notes: Sequence[str] = ()) -> Table:
 def _measured(values: Sequence[float | None], form: str) -> list[tuple[Cell, ...]]:
     """Return each value with its bar; the largest has the longest."""
     most = max((value or 0 for value in values), default=0)
-    return [(_number(v, form), Cell(_bar((v or 0) / most) if most else "")) for v in values]
+    bars = [bar((value or 0) / most, _BAR_COLUMNS) if most else "" for value in values]
+    return [(_number(v, form), Cell(drawn)) for v, drawn in zip(values, bars, strict=True)]
 
 
 def _number(value: float | None, form: str) -> Cell:
     return Cell(_UNKNOWN if value is None else form.format(value), is_number=True)
-
-
-def _bar(share: float) -> str:
-    full, part = divmod(round(share * _BAR_COLUMNS * len(_EIGHTHS)), len(_EIGHTHS))
-    return "█" * full + _EIGHTHS[part] or (_EIGHTHS[1] if share else "")
 
 
 def _name(column: Compared) -> str:

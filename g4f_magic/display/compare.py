@@ -21,7 +21,7 @@ from .columns import beside, bundle, closing, heading, metadata, summary
 from .document import printable
 from .markdown import finished_length, split_open_block
 from .rendered import rendered
-from .stop import WIDGET_VIEW, answer_by_subshell
+from .stop import forget, stop_button, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -278,9 +278,8 @@ class KeepButtons:
 
     def show(self, publisher: DisplayPublisher) -> None:
         """Put the buttons below what the cell shows so far."""
-        view = {"model_id": self._buttons.model_id, "version_major": 2, "version_minor": 0}
         self._publish = partial(publisher.publish, transient={"display_id": self._buttons.model_id})
-        self._publish({WIDGET_VIEW: view, "text/plain": ""})
+        self._publish(view_of(self._buttons))
 
     def press(self, label: str) -> None:
         """Show that this answer was chosen by other means."""
@@ -294,8 +293,7 @@ class KeepButtons:
     def close(self) -> None:
         """Let the front end forget the buttons, and the notebook that they were there."""
         self._publish({}, update=True)
-        for part in (self._buttons.layout, self._buttons.style, self._buttons):
-            part.close()
+        forget(self._buttons)
 
 
 class StopButtons:
@@ -313,8 +311,7 @@ class StopButtons:
 
     def show(self, publisher: DisplayPublisher) -> None:
         """Put the row below what the cell shows so far."""
-        view = {"model_id": self._row.model_id, "version_major": 2, "version_minor": 0}
-        publisher.publish({WIDGET_VIEW: view, "text/plain": ""})
+        publisher.publish(view_of(self._row))
 
     def update(self, columns: Sequence[Compared]) -> None:
         """Switch off the buttons of answers that have ended."""
@@ -323,24 +320,11 @@ class StopButtons:
 
     def close(self) -> None:
         """Let the front end forget the row."""
-        for widget in (*self._row.children, self._row):
-            for part in (widget.layout, getattr(widget, "style", None), widget):
-                if part is not None:
-                    part.close()
+        forget(*self._row.children, self._row)
 
 
 def _button(name: str, stop: Callable[[], None]) -> Any:
-    from ipywidgets import Button, Layout
-
-    button = Button(
-        description=f"Stop {name}",
-        icon="stop",
-        tooltip=f"Stop {name} and keep what has arrived",
-        layout=Layout(width="auto", height="26px"),
-    )
-    button.on_click(lambda _: stop())
-    answer_by_subshell(button)
-    return button
+    return stop_button(f"Stop {name}", name, stop)
 
 
 def _shortened(label: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..version import VERSION
 from . import footer
+from .harmless import CONTROLS
 from .images import image_outputs
 from .markdown import close_open_fence
 from .pieces import folded_reasoning, plain_call, text_with_calls
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Shown: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
 """An output: its MIME bundle, and its metadata."""
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def document(answer: Answer, remark: str = "") -> dict[str, str]:
@@ -109,4 +107,4 @@ def is_empty_failure(answer: Answer) -> bool:
 
 def printable(text: str) -> str:
     """Return the text with nothing in it that moves a cursor or turns the writing round."""
-    return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))
+    return CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))

@@ -100,7 +100,7 @@ def small(line: str, role: str = "") -> str:
     """
     # MathJax reads the page, where entities are characters again: no command may follow "\\".
     escaped = html.escape(" ".join(line.split()), quote=False).replace("\\", "\\\u2060")
-    for mark in "\\`*_[]!~$|#":
-        escaped = escaped.replace(mark, f"&#{ord(mark)};" if mark != "#" else mark)
+    for mark in "\\`*_[]!~$|":
+        escaped = escaped.replace(mark, f"&#{ord(mark)};")
     opening = f'<small role="{role}">' if role else "<small>"
     return f"{opening}{escaped}</small>"

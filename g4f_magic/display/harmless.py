@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _JOINER = "\u2060"  # WORD JOINER: no width, no meaning, and what it stands in is no syntax
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _CLOSER = re.compile(r" {0,3}([`~]{3,})([ \t]*)$")
 _ITEM = re.compile(r"(?! {0,3}([-*_])(?: *\1){2,} *$)( {0,3}([-*+]|\d{1,9}[.)]) {1,4})(?=\S)")
@@ -83,7 +83,7 @@ def neutralise(text: str) -> str:
     Fenced code stays as it is, and so does Markdown without HTML, images or odd links. What was
     broken on purpose mostly contains a word joiner (U+2060), which shows nothing.
     """
-    text = _CONTROLS.sub("\ufffd", LINE_END.sub("\n", text))
+    text = CONTROLS.sub("\ufffd", LINE_END.sub("\n", text))
     ends = text.endswith("\n")
     lines = text[:-1] if ends else text
     pieces = list(_pieces(lines.split("\n")))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..models.prices import cost
 from .document import printable
-from .table import Cell, Table
+from .table import Cell, Table, bar
 
 if TYPE_CHECKING:
     from ..models.prices import Prices
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 100
 _BAR_COLUMNS = 20
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _UNKNOWN = "–"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
@@ -149,9 +148,9 @@ _SUMMED = ("requests", "tokens_in", "tokens_out")
 
 def _spent_row(one: Spent, cost: float | None, most: int) -> tuple[Cell, ...]:
     name = f"{one.provider}:{one.model}" if one.model else one.provider
-    bar = _bar((one.tokens_in + one.tokens_out) / most) if most else ""
+    drawn = bar((one.tokens_in + one.tokens_out) / most, _BAR_COLUMNS) if most else ""
     figures = _figures(one.requests, one.tokens_in, one.tokens_out)
-    return Cell(name), *figures, _dollars(cost), Cell(bar)
+    return Cell(name), *figures, _dollars(cost), Cell(drawn)
 
 
 def _figures(requests: int, tokens_in: int, tokens_out: int) -> tuple[Cell, ...]:
@@ -169,12 +168,6 @@ def _number(count: int) -> Cell:
 def _tokens(count: int) -> Cell:
     """Return a count of tokens; none were counted where it is 0."""
     return _number(count) if count else Cell(_UNKNOWN, is_number=True)
-
-
-def _bar(share: float) -> str:
-    """Return a bar of characters; a share that is not nothing can be seen."""
-    full, part = divmod(round(share * _BAR_COLUMNS * len(_EIGHTHS)), len(_EIGHTHS))
-    return "█" * full + _EIGHTHS[part] or (_EIGHTHS[1] if share else "")
 
 
 def _ago(seconds: float, then: float) -> str:

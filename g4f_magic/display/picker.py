@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import G4FError
 from . import footer
 from .models import ModelList
+from .stop import view_of
 from .table import Table, one_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ TRY_PROMPT = "Say hello in one short sentence."
 
 _MOST_OPTIONS = 200  # of a list that is sent anew with every letter typed
 _WIDE = "32em"
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # JupyterLab's command mode takes the arrows and Enter from lists and buttons, unless the very
 # element with the focus bears this mark (4.6): an arrow would go on to the next cell.
 _OWN_KEYS = """
@@ -67,8 +67,7 @@ class Picker:
         """Show the widgets; a front end that has none shows how to do it by hand."""
         from IPython.display import display
 
-        view = {"model_id": self._box.model_id, "version_major": 2, "version_minor": 0}
-        display({_WIDGET_VIEW: view, "text/plain": by_hand(self._models)}, raw=True)
+        display(view_of(self._box) | {"text/plain": by_hand(self._models)}, raw=True)
         display({"text/html": f"<script>{_OWN_KEYS}</script>", "text/plain": ""}, raw=True)
 
     def _narrow(self) -> None:

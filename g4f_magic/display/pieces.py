@@ -39,12 +39,10 @@ def _directed(kind: str, block: str) -> str:
     return f'<div dir="auto">\n\n{block.rstrip()}\n\n</div>\n\n'
 
 
-def text_with_calls(text: str, calls: Iterable[ToolCall], start: int = 0) -> str:
-    """Return the text from ``start`` on with each call where the model made it."""
-    pieces, since = [], start
+def text_with_calls(text: str, calls: Iterable[ToolCall]) -> str:
+    """Return the text with each call where the model made it."""
+    pieces, since = [], 0
     for call in calls:
-        if call.after < start:
-            continue
         pieces += [close_open_fence(shown_text(text[since : call.after])), folded_call(call)]
         since = call.after
     pieces.append(shown_text(text[since:]))

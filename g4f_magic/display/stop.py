@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
-    from ipywidgets import Widget
+    from ipywidgets import Button, Widget
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _HEIGHT = "36px"  # of a line of JupyterLab's Markdown, so that nothing moves at the end
 
 
@@ -28,16 +27,9 @@ class StopBar:
     """Says who answers, beside a button; one row that goes away with the answer's drawing."""
 
     def __init__(self, header: str, stop: Callable[[], None]) -> None:
-        from ipywidgets import HTML, Button, HBox, Layout
+        from ipywidgets import HTML, HBox, Layout
 
-        button = Button(
-            description="Stop",
-            icon="stop",
-            tooltip="Stop this answer and keep what has arrived",
-            layout=Layout(width="auto", height="26px"),
-        )
-        button.on_click(lambda _: stop())
-        answer_by_subshell(button)
+        button = stop_button("Stop", "this answer", stop)
         row = Layout(height=_HEIGHT, align_items="flex-start", justify_content="space-between")
         above_text = Layout(flex="1 1 0", min_width="0", margin="-3px 0 0")
         self._name = HTML(small(header), layout=above_text)
@@ -45,8 +37,7 @@ class StopBar:
 
     def show(self, publisher: DisplayPublisher) -> None:
         """Put the bar below what the cell shows so far."""
-        view = {"model_id": self._row.model_id, "version_major": 2, "version_minor": 0}
-        publisher.publish({WIDGET_VIEW: view, "text/plain": ""})
+        publisher.publish(view_of(self._row))
 
     def name(self, header: str) -> None:
         """Say who answers."""
@@ -54,10 +45,7 @@ class StopBar:
 
     def close(self) -> None:
         """Let the front end forget the bar."""
-        for widget in (*self._row.children, self._row):
-            for part in (widget.layout, getattr(widget, "style", None), widget):
-                if part is not None:
-                    part.close()
+        forget(*self._row.children, self._row)
 
 
 class ClickProbe:
@@ -91,7 +79,36 @@ class ClickProbe:
             self._widget = None
 
 
-def answer_by_subshell(widget: Widget) -> None:
+def stop_button(name: str, what: str, stop: Callable[[], None]) -> Button:
+    """Return a button that stops something while a cell runs."""
+    from ipywidgets import Button, Layout
+
+    button = Button(
+        description=name,
+        icon="stop",
+        tooltip=f"Stop {what} and keep what has arrived",
+        layout=Layout(width="auto", height="26px"),
+    )
+    button.on_click(lambda _: stop())
+    _answer_by_subshell(button)
+    return button
+
+
+def view_of(widget: Any) -> dict[str, Any]:
+    """Return what shows a widget where there are any; it leaves nothing in text."""
+    view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
+    return {"application/vnd.jupyter.widget-view+json": view, "text/plain": ""}
+
+
+def forget(*widgets: Any) -> None:
+    """Let the front end forget widgets, with their layouts and styles."""
+    for widget in widgets:
+        for part in (widget.layout, getattr(widget, "style", None), widget):
+            if part is not None:
+                part.close()
+
+
+def _answer_by_subshell(widget: Widget) -> None:
     """Leave clicks in the subshell that the front end sent them to.
 
     ipykernel 7.4 passes them on to the shell that wrote to the widget last: the busy one.

@@ -14,6 +14,7 @@ from .document import printable
 _WIDEST = 48  # of a column but the last, which gets what the others leave of the terminal's width
 _NARROWEST = 16
 _GAP = "  "
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _RIGHT_TO_LEFT = {"R", "AL"}
 _MARK = "\u200e"  # LEFT-TO-RIGHT MARK
 
@@ -80,6 +81,12 @@ def one_line(text: str) -> str:
     if text.isascii() and text.isprintable():  # as most names are, and there may be thousands
         return " ".join(text.split())
     return " ".join(printable(text).split()).encode(errors="replace").decode()
+
+
+def bar(share: float, columns: int) -> str:
+    """Return a bar of characters; a share that is not nothing can be seen."""
+    full, part = divmod(round(share * columns * len(_EIGHTHS)), len(_EIGHTHS))
+    return "█" * full + _EIGHTHS[part] or (_EIGHTHS[1] if share else "")
 
 
 def _cell(tag: str, cell: Cell) -> str:
