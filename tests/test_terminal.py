@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ import pytest
 from support.byteserver import DONE, END, ByteServer, Exchange, chunked, delta, finish, sse_head
 from support.environment import clean_environment
 from support.terminal import Terminal
+
+from g4f_magic.display.compare import TerminalColumns
+from g4f_magic.display.terminal import TerminalCard
+from g4f_magic.messages import Answer, Compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +53,22 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         started.type("%load_ext g4f_magic")
         started.wait_for("In [2]:")
         yield started
+
+
+def test_a_line_end_in_two_pieces_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each such line would end in a character that nobody wrote."""
+    texts = ("one\r", "one\r\n", "one\r\ntwo\r", "one\r\ntwo\r\n")
+    *growing, whole = (Answer(text=text, state="streaming") for text in texts)
+    card, columns = TerminalCard(), TerminalColumns()
+    for answer in growing:
+        card.draw(answer)
+    card.close(replace(whole, state="complete"))
+    for answer in growing:
+        columns.draw([Compared("a", answer)])
+    columns.close([Compared("a", replace(whole, state="complete"))])
+    printed = capsys.readouterr().out
+    assert printed.count("one\ntwo\n") == 2
+    assert "\ufffd" not in printed
 
 
 def test_the_answer_is_printed_once(tmp_path: Path) -> None:

@@ -224,12 +224,13 @@ class TerminalColumns:
         """Write what is new of the first answer that has not ended, and of those before it."""
         while self._number < len(columns):
             column = columns[self._number]
-            text = column.answer.text
+            is_open, text = column.answer.state == "streaming", column.answer.text
+            text = text.removesuffix("\r") if is_open else text  # as in TerminalCard
             if self._written < 0:
                 sys.stdout.write(f"{heading(column)}\n")
             sys.stdout.write(printable(text[max(0, self._written) :]))
             self._written = len(text)
-            if column.answer.state == "streaming":
+            if is_open:
                 break
             sys.stdout.write(f"{chr(10) * bool(text)}{closing(column)}\n\n")
             self._number, self._written = self._number + 1, -1

@@ -31,8 +31,9 @@ class TerminalCard:
     def draw(self, answer: Answer) -> None:
         """Write what is new."""
         if answer.text:
-            sys.stdout.write(printable(answer.text[self._written :]))
-            self._written = len(answer.text)
+            text = answer.text.removesuffix("\r")  # its line may end with the next piece
+            sys.stdout.write(printable(text[self._written :]))
+            self._written = len(text)
         elif answer.waiting is not None:
             sys.stdout.write(f"{printable(footer.status(answer))}\n")
         self._tell_calls(answer)
