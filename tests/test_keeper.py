@@ -13,7 +13,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support.environment import clean_environment
@@ -141,6 +141,17 @@ def test_marks_and_imported_answers_are_kept_as_they_are(path: Path, keeper: Kee
     keeper.begin(NOTEBOOK, "main", SavedTurn(prompt="Hi", answer=Answer(text="Hello")))
     assert on_disk(path) == [("Hi", "Hello", "complete")]
     assert keeper.call(lambda store: store.history(NOTEBOOK, "main").system) == "Be brief"
+
+
+def test_one_turn_that_cannot_be_kept_costs_no_other(keeper: Keeper, path: Path) -> None:
+    """A plugin may give a number for a text, and nothing would be kept for the rest of the day."""
+    odd = Answer(text="a", finish_reason=cast("str", 3))
+    keeper.begin(NOTEBOOK, "main", SavedTurn(prompt="odd")).finish(odd)
+    chat(keeper, "next")
+    assert keeper.flush()
+    assert on_disk(path)[1] == ("next", "NEXT", "complete")
+    (line,) = keeper.news()
+    assert line.startswith("A turn cannot be kept: AttributeError")
 
 
 def test_a_call_sees_all_that_was_kept_before_it(keeper: Keeper) -> None:

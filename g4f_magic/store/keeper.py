@@ -275,7 +275,7 @@ class _Writer:
         if not (self.is_failing and time.monotonic() < self._retry_at):
             try:
                 for kept in self._unsaved:
-                    self._attempt(kept.save)
+                    self._bring_up_to_date(kept)
                     kept.settled.set()
                 self.is_failing = False
             except StoreError as error:
@@ -285,6 +285,16 @@ class _Writer:
         for kept in self._unsaved:
             kept.settled.set()
         self._unsaved = [kept for kept in self._unsaved if not kept.is_over]
+
+    def _bring_up_to_date(self, kept: Kept) -> None:
+        """Save a turn, or let go of one that cannot be, so that those after it are kept."""
+        try:
+            self._attempt(kept.save)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a plugin's events may hold anything
+            kept.is_over = True
+            self._say(f"A turn cannot be kept: {type(error).__name__}: {error}")
 
     def _attempt(self, action: Callable[[Store], T]) -> T:
         """Return what an action returns, with a new file if the old one is damaged."""
