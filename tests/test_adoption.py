@@ -6,18 +6,23 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support.lab import code_cell
 
+from g4f_magic.cell.notebooks import Notebooks
 from g4f_magic.messages import Answer
+from g4f_magic.prompts.conversation import Cell
 from g4f_magic.store.adoption import adopt
 from g4f_magic.store.saved import SavedTurn
 from g4f_magic.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from g4f_magic.cell.front_end import FrontEnd
 
 FIRST, SECOND, OTHER = "0a1b2c3d", "4e5f6a7b", "8c9d0e1f"
 BEFORE, AFTER = 1.0, 4e9  # any chat of a test
@@ -264,3 +269,19 @@ def test_what_was_spent_moves_along(store: Store, tmp_path: Path) -> None:
     store.finish(turn, Answer(text="hello", model="m", provider="p", request={"n": 1}))
     new = str(Path(old).rename(tmp_path / "b.ipynb"))
     assert [spent.requests for spent in store.usage(adopt(store, new, FIRST))] == [1]
+
+
+def test_names_are_those_of_this_notebook(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tab would offer what the notebook holds that has left this path."""
+    monkeypatch.setenv("G4F_HOME", str(tmp_path / "home"))
+    path = save(tmp_path / "Untitled.ipynb", OTHER)
+    chat(store, path, FIRST)
+    store.begin(path, "theirs", SavedTurn(prompt="x", cell_id=FIRST))
+    front_end = SimpleNamespace(notebook=lambda: path, cell=lambda: Cell(OTHER, "1"))
+    notebooks = Notebooks(cast("FrontEnd", front_end))
+    assert notebooks.chats.notebook == f"{path}#2"
+    store.begin(notebooks.chats.notebook, "mine", SavedTurn(prompt="x", cell_id=OTHER))
+    assert notebooks.names() == ["mine"]
+    notebooks.close()

@@ -245,12 +245,13 @@ def test_python_is_completed_as_ever(notebook: Kernel) -> None:
 
 def test_conversations_of_the_notebook_are_offered(notebook: Kernel) -> None:
     """Also before the first chat, when a kernel was started again; those of others are not."""
-    for name in ("about foxes", "about", "other"):
-        asked = notebook.run(f'%chat -p demo -c "{name}" --quiet Hello', cell_id=name)
+    for name in ('"about foxes"', "about", "other", """'the "red" one'"""):
+        asked = notebook.run(f"%chat -p demo -c {name} --quiet Hello", cell_id=name)
         assert asked.error is None
     notebook.run("%unload_ext g4f_magic")
     assert notebook.run("%load_ext g4f_magic", cell_id="load").error is None
     assert words(notebook, "%%chat -c ot|") == ["other"]
+    assert cells(notebook, "%%chat -c the|") == ["""%%chat -c 'the "red" one'|"""]
     quoted = ["%g4f_chats show about|", '%g4f_chats show "about foxes"|']
     assert sorted(cells(notebook, "%g4f_chats show ab|"), reverse=True) == quoted
     notebook.run(

@@ -44,9 +44,10 @@ class Notebooks:
         another path before.
         """
         notebook = self._front_end.notebook()
+        key = self._chats[notebook].notebook if notebook in self._chats else notebook
         with suppress(StoreError):
             listed = self.keeper(kept=bool(notebook)).call(
-                lambda store: store.conversations(notebook), within_s=_NAMES_WITHIN_S
+                lambda store: store.conversations(key), within_s=_NAMES_WITHIN_S
             )
             return [one.name for one in listed]
         return []

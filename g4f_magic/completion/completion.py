@@ -185,5 +185,6 @@ def _offer(names: Iterable[str], word: str) -> Offer:
 
 
 def _quoted(name: str, quote: str) -> str:
-    quote = quote or ('"' if " " in name else "")
+    if not quote and " " in name:
+        quote = "'" if '"' in name else '"'
     return f"{quote}{name}{quote}"
