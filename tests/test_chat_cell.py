@@ -492,6 +492,8 @@ def test_a_system_prompt_can_be_set_without_asking(service: Any, chat: Kernel) -
         ("%%chat -s 'open\nhi", "not closed", "first line"),
         ("%%chat -o 1x\nhi", "'1x'", ""),
         ("%%chat -o class\nhi", "'class'", ""),
+        ("%%chat -c ' '\nhi", "-c ' ' is no name", ""),
+        (f"%%chat --last {2**64}\nhi", "no number of turns", ""),
         ("%%chat --timeout 0\nhi", "--timeout", ""),
         ("%%chat -p ftp://x\nhi", "'ftp://x", "http://"),
     ],

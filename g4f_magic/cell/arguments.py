@@ -15,6 +15,7 @@ from .options import FORMS, settle_form, split_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MOST_TURNS = 1 << 40
 _CHAT = (
     argument("-m", "--model", action="append", metavar="MODEL", help="[PROVIDER:]MODEL; several"),
     argument("-p", "--provider", metavar="NAME_OR_URL", help="provider's name, or a base URL"),
@@ -73,7 +74,10 @@ def chat_options(parser: Any, line: str) -> tuple[argparse.Namespace, str]:
     options.model = options.models[0] if len(options.models) == 1 else None
     settle_form(options)
     refuse_no_time(options.timeout)
-    if options.last is not None and options.last < 0:
+    if options.conversation is not None and not options.conversation.strip():
+        message = f"-c {options.conversation!r} is no name for a conversation"
+        raise UsageError(message)
+    if options.last is not None and not 0 <= options.last < _MOST_TURNS:
         message = f"--last {options.last} is no number of turns"
         raise UsageError(message)
     if options.out is not None and not _is_variable(options.out):
