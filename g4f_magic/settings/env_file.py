@@ -45,13 +45,14 @@ def read_variables(path: Path) -> dict[str, str]:
     """Return the variables of a file by name; raises ``UsageError``, which shows no value."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+    except (OSError, ValueError) as error:  # the latter also for what is no name of a file
+        told = "it is no text in UTF-8" if isinstance(error, UnicodeError) else str(error)
+        reason = getattr(error, "strerror", None) or told
         message = f"env_file {str(path)!r} cannot be read: {reason}"
         raise UsageError(message, hint="%g4f_config env_file= forgets it") from None
     variables = {}
     for number, line in enumerate(lines, 1):
-        found = _LINE.fullmatch(line)
+        found = None if "\0" in line else _LINE.fullmatch(line)  # which no variable can have
         if found:
             name, escaped, literal, bare = found.groups()
             escaped = escaped and re.sub(r"\\(.)", _unescaped, escaped)
