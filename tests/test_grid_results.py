@@ -445,7 +445,11 @@ def test_a_score_is_found_in_many_words(text: str, score: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "good", '{"score": 11}', '{"score": null}', '{"score": "high"}', "{" * 5000, "nan"]
+    "text",
+    [
+        *("", "good", '{"score": 11}', '{"score": null}', '{"score": "high"}', "{" * 5000, "nan"),
+        f'{{"score": {"9" * 400}}}',
+    ],
 )
 def test_what_is_no_score_is_none(text: str) -> None:
     """A wrong number is worse than no number."""

@@ -147,7 +147,7 @@ def _number(value: Any) -> float:
         value = None
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         score = math.nan
     if not math.isfinite(score):
         message = f"{value!r:.40} is no score"
