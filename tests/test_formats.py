@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from support.chat_bytes import stream_script
 
+from g4f_magic.display.columns import bundle, metadata
 from g4f_magic.errors import UsageError
 from g4f_magic.formats import Kind, archive, exported, imported, kind_of, load, save, shown
 from g4f_magic.magics import ChatMagics
@@ -467,6 +468,37 @@ def test_the_text_of_an_answer_ends_where_its_output_says() -> None:
         assert conversation.turns[0].answer
         assert not conversation.turns[0].answer.images
         assert said(conversation) == [("x", None, False, text)]
+
+
+def shown_as(text: str, **facts: Any) -> dict[str, Any]:
+    """An answer as a cell has shown it."""
+    data, about = {"text/plain": f"{text}\n\nfigures"}, {"characters": len(text), **facts}
+    return {"output_type": "display_data", "data": data, "metadata": {"g4f_magic": about}}
+
+
+def test_each_answer_of_a_cell_goes_to_its_own_line() -> None:
+    """One that asks nothing, or shows nothing, would push the answers to the wrong prompts."""
+    source = "%chat --new -s short\n%chat --fix\nkept = %chat one\n%chat --quiet two\n%chat three"
+    outputs = [shown_as(text) for text in ("fix", "first", "third one")]
+    assert said(back(notebook_of(cell(source, *outputs)), "ipynb")) == [
+        ("", "short", True, None),
+        ("one", None, False, "first"),
+        ("two", None, False, None),
+        ("three", None, False, "third one"),
+    ]
+
+
+@pytest.mark.parametrize("kept", ["b", "c"])
+def test_of_a_comparison_the_answer_that_was_kept_is_taken_in(kept: str) -> None:
+    """All columns and the table below them would be what the one model has said."""
+    texts = {"a": "", "b": "\n\none\n\ntwo", "c": "── b ── three\n"}
+    columns = [Compared(name, Answer(text=text, model=name)) for name, text in texts.items()]
+    data, about = bundle(columns, kept=kept), metadata(columns, kept)
+    output = {"output_type": "display_data", "data": data, "metadata": about}
+    conversation = back(notebook_of(cell("%%chat -m a -m b -m c\nx", output)), "ipynb")
+    assert said(conversation) == [("x", None, False, texts[kept].strip("\n"))]
+    assert conversation.turns[0].answer
+    assert conversation.turns[0].answer.model == kept
 
 
 def test_a_cell_that_was_edited_after_the_export_counts_as_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import footer
@@ -27,6 +28,7 @@ _COLUMN = (
     "padding:4px 8px;border-top:2px solid gray;text-align:left;vertical-align:top;"
     "overflow-x:auto;overflow-wrap:break-word;white-space:normal"
 )
+HEADING = "── "  # begins the line above an answer in plain text
 _BAR_COLUMNS = 6
 _UNKNOWN = "–"
 _KEPT = " ✓ kept"
@@ -59,7 +61,8 @@ def bundle(
 
 def metadata(columns: Sequence[Compared], kept: str | None = None) -> dict[str, Any]:
     """Return what the notebook keeps about the answers: no prompt, no key."""
-    told: dict[str, Any] = {"comparison": [facts(column.answer) for column in columns]}
+    shown = [replace(column.answer, text=_text(column.answer)) for column in columns]
+    told: dict[str, Any] = {"comparison": [facts(answer) for answer in shown]}
     if kept is not None:
         told["kept"] = [column.label for column in columns].index(kept)
     return {"g4f_magic": told}
@@ -67,7 +70,7 @@ def metadata(columns: Sequence[Compared], kept: str | None = None) -> dict[str, 
 
 def heading(column: Compared, *, is_kept: bool = False) -> str:
     """Return the line above an answer in plain text."""
-    return f"── {one_line(column.label)} ──{_KEPT if is_kept else ''}"
+    return f"{HEADING}{one_line(column.label)} ──{_KEPT if is_kept else ''}"
 
 
 def closing(column: Compared) -> str:
@@ -167,5 +170,9 @@ def _picture(shown: dict[str, str], about: dict[str, Any]) -> str:
 
 
 def _section(column: Compared, *, is_kept: bool) -> str:
-    text = printable(column.answer.text).strip("\n")
-    return "\n".join(filter(None, [heading(column, is_kept=is_kept), text, closing(column)]))
+    lines = [heading(column, is_kept=is_kept), _text(column.answer), closing(column)]
+    return "\n".join(filter(None, lines))
+
+
+def _text(answer: Answer) -> str:
+    return printable(answer.text).strip("\n")

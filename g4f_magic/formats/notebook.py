@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cell.options import split_options
+from ..display.columns import HEADING
 from ..display.document import document
 from ..errors import UsageError
 from ..prompts.conversation import Conversation, Turn
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 _WRITTEN_OPTIONS = {"-m": True, "-s": True, "--new": False, "--raw": False}
+_ABOUT = frozenset({"--explain", "--fix", "--show"})  # which give an answer without a prompt
+_FLAGS = _ABOUT | {"--alone", "--quiet"}
+_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%chat(?=\s)")
 _CALL = "get_ipython().run_"
 _CALLED = re.compile(r"\s*get_ipython\(\)\.run_(?:line|cell)_magic(?=\()")
 # What IPython 7.34 to 9.18 takes for pasted prompts, and removes before a magic sees it;
@@ -43,12 +47,23 @@ _ALTERED = re.compile(r"\s*(?:>>>|\.{3}|In \[|\[(?:nav|ins)\])|\s+$")
 
 
 class _Asked(NamedTuple):
-    """What a cell, or a line of it, asks."""
+    """What a cell, or a line of it, asks; ``flags`` are its options that are in ``_FLAGS``."""
 
     prompt: str
     system: str | None
     starts_afresh: bool
-    is_alone: bool = False
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether a conversation has it: what `--fix` says is in no notebook."""
+        says = bool(self.prompt.strip()) or self.system is not None or self.starts_afresh
+        return says and "--alone" not in self.flags
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether its answer is among the outputs, if it got one."""
+        return "--quiet" not in self.flags and bool(self.prompt.strip() or self.flags & _ABOUT)
 
 
 def write(conversation: Conversation) -> str:
@@ -81,7 +96,8 @@ def _chat_cell(name: str, turn: Turn) -> dict[str, Any]:
     source = _source(turn)
     cell = _code_cell(name, source)
     meant = _Asked(turn.prompt, turn.system, turn.starts_afresh)
-    if list(_asked(source, _WRITTEN_OPTIONS)) != [meant]:  # no cell can say it to the letter
+    is_said = meant.has_answer or turn.answer is None
+    if list(_asked(source, _WRITTEN_OPTIONS)) != [meant] or not is_said:  # to the letter
         cell["metadata"]["g4f_magic"] = turn_record(replace(turn, answer=None, parts=()))
     if turn.answer is not None:
         facts = {"version": VERSION, **answer_record(turn.answer)}
@@ -150,21 +166,24 @@ def _picture_output(image: Image) -> dict[str, Any]:
 
 
 def _turns(cell: Node, chat_options: Mapping[str, bool]) -> list[Turn]:
-    answers = _answers(cell)
+    answers = iter(_answers(cell))
     try:
         asked = list(_asked(cell["source"].lines(), chat_options))
     except UsageError as error:
         cell["source"].refuse(f"cannot be read: {error}")
-    turns = [Turn(one.prompt, one.system, one.starts_afresh) for one in asked]
     kept = cell["metadata"]["g4f_magic"]
     if kept.value is not None:
         turn = turn_from(kept)
         if list(_asked(_source(turn), _WRITTEN_OPTIONS)) == asked:  # nobody has edited the cell
-            turns = [turn]
-    for turn, answer in zip(turns, answers, strict=False):
-        turn.answer = answer
-    alone = {place for place, one in enumerate(asked) if one.is_alone}
-    return [turn for place, turn in enumerate(turns) if place not in alone]
+            turn.answer = next(answers, None)
+            return [turn]
+    turns = []
+    for one in asked:
+        answer = next(answers, None) if one.has_answer else None
+        if one.is_turn:
+            said = answer if one.prompt.strip() else None
+            turns.append(Turn(one.prompt, one.system, one.starts_afresh, answer=said))
+    return turns
 
 
 def _asked(source: str, chat_options: Mapping[str, bool]) -> Iterator[_Asked]:
@@ -177,8 +196,8 @@ def _asked(source: str, chat_options: Mapping[str, bool]) -> Iterator[_Asked]:
         yield from _one_asked(first.rstrip().removeprefix("%%chat"), "".join(others), chat_options)
     elif not first.startswith("%%"):
         for line in (first, *others):
-            if re.match(r"\s*%chat\s", line):
-                yield from _one_asked(line.strip().removeprefix("%chat"), "", chat_options)
+            if found := _LINE.match(line):
+                yield from _one_asked(line[found.end() :].rstrip(), "", chat_options)
 
 
 def _one_asked(line: str, body: str, chat_options: Mapping[str, bool]) -> Iterator[_Asked]:
@@ -186,9 +205,9 @@ def _one_asked(line: str, body: str, chat_options: Mapping[str, bool]) -> Iterat
     prompt = "\n".join(filter(None, (words, body.strip("\n"))))
     given = [argument.partition("=")[::2] for argument in arguments]
     system = next((text for name, text in given[::-1] if name in {"-s", "--system"}), None)
-    starts_afresh = "--new" in arguments
-    if prompt.strip() or system is not None or starts_afresh:
-        yield _Asked(prompt, system, starts_afresh, "--alone" in arguments)
+    one = _Asked(prompt, system, "--new" in arguments, _FLAGS.intersection(arguments))
+    if one.is_turn or one.has_answer:
+        yield one
 
 
 def _call(source: str) -> tuple[str, str] | None:
@@ -219,7 +238,9 @@ def _answers(cell: Node) -> list[Answer]:
         if facts.value is None:
             continue
         if facts["image"].value is None and facts.value != told:
-            answers.append(_answer(output, facts))
+            plain = output["data"]["text/plain"].lines()
+            is_one = facts["comparison"].value is None
+            answers.append(_answer(facts, plain) if is_one else _kept(facts, plain))
             told = facts.value
         picture = _picture(output, facts)
         if picture is not None and answers:
@@ -227,13 +248,23 @@ def _answers(cell: Node) -> list[Answer]:
     return answers
 
 
-def _answer(output: Node, facts: Node) -> Answer:
-    """Return the answer of an output: as exported, or as a cell has shown it."""
+def _kept(facts: Node, plain: str) -> Answer:
+    """Return the answer that a conversation goes on with, of those shown beside each other."""
+    answer, kept = answer_from(facts), facts["kept"].count_or_none() or 0
+    for column in facts["comparison"].each()[: kept + 1]:
+        plain = plain.partition("\n")[2]  # without its heading
+        answer = _answer(column, plain)
+        plain = f"\n{plain}"[len(answer.text) :].partition(f"\n\n{HEADING}")[2]
+    return answer
+
+
+def _answer(facts: Node, plain: str) -> Answer:
+    """Return the answer that a text begins with: as exported, or as a cell has shown it."""
     answer = answer_from(facts)
     if facts["text"].value is not None:
         return answer
     # What follows the text, at least the last paragraph, is the card's: notes and figures.
-    plain, size = output["data"]["text/plain"].lines(), facts["characters"].count_or_none()
+    size = facts["characters"].count_or_none()
     text = plain.rpartition("\n\n")[0] if size is None else plain[:size]
     usage = usage_from(facts)
     has_usage = (usage.tokens_in, usage.tokens_out) != (None, None)
