@@ -253,6 +253,15 @@ def test_jsonl_is_as_openai_describes_it() -> None:
     ]
 
 
+def test_an_empty_text_beside_a_picture_stops_no_archive() -> None:
+    """What a service's messages may have, a file of ours must bring back."""
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    content = [{"type": "text", "text": ""}, picture]
+    conversation = back(json.dumps([{"role": "user", "content": content}]), "json")
+    again = back(exported(conversation, "json"), "json")
+    assert again.turns[0].parts == conversation.turns[0].parts
+
+
 def test_a_plain_list_of_messages_is_taken_in() -> None:
     """It is how everybody else keeps conversations."""
     messages = [
@@ -611,6 +620,10 @@ REFUSED = {
     "wrong count": (
         *("json", TURN + '{"prompt": "b", "answer": {"attempt": true}}]}'),
         "turns[1].answer.attempt is true or false, not a whole number",
+    ),
+    "too large a count": (
+        *("json", TURN + f'{{"prompt": "b", "answer": {{"attempt": {2**70}}}}}]}}'),
+        "turns[1].answer.attempt is no number of requests",
     ),
     "deep usage": (
         *("json", f'{TURN}{{"prompt": "b", "answer": {{"usage": {{"raw": {DEEP}}}}}}}]}}'),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 _BLANK = Answer()
+_MOST_ATTEMPTS = 1_000_000
 # Of an answer's other fields, ``request`` repeats all that was said before, at every turn,
 # ``parsed`` belongs to the notebook's types, and the others are of use only to its card.
 _PLAIN = (
@@ -96,8 +97,8 @@ def _part_record(part: Part) -> dict[str, str]:
 
 
 def _part_from(node: Node) -> Part:
-    if text := node["text"].text():
-        return text
+    if node["text"].value is not None:
+        return node["text"].text()
     kind = cast("Kind", node["kind"].one_of(get_args(Kind), ""))
     names = (node[name].text() for name in ("media_type", "name", "note"))
     part = Attachment(kind, _data_of(node), *names)
@@ -141,6 +142,8 @@ def answer_record(answer: Answer) -> dict[str, Any]:
 def answer_from(node: Node) -> Answer:
     """Return the answer of a record; what it does not say is as in a blank one."""
     attempt = node["attempt"].count_or_none()
+    if attempt is not None and not 0 < attempt < _MOST_ATTEMPTS:
+        node["attempt"].refuse("is no number of requests")
     return Answer(
         text=node["text"].text(),
         reasoning=node["reasoning"].text(),
