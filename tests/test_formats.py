@@ -725,6 +725,11 @@ def test_a_path_that_cannot_be_used_is_said(tmp_path: Path) -> None:
         load(tmp_path / "none.md", OPTIONS)
     with pytest.raises(UsageError, match="cannot be written: No such file"):
         save(talk(Turn("a")), tmp_path / "none" / "a.md")
+    for name in ("~nobody-of-that-name/a.md", "a\0b.md"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            load(name, OPTIONS)
+        with pytest.raises(UsageError, match="cannot be written"):
+            save(talk(Turn("a")), name)
     with (tmp_path / "huge.json").open("wb") as file:
         file.truncate(2**30)
     with pytest.raises(UsageError, match="has 1024 MiB; at most 256 are read"):

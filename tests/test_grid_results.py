@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import threading
 import time
@@ -232,6 +233,11 @@ def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
         Comparison.load(tmp_path / "none.jsonl")
     with pytest.raises(UsageError, match="cannot be written: No such file"):
         Comparison([outcome("a")]).save(tmp_path / "none" / "c.jsonl")
+    for name in ("~nobody-of-that-name/c.jsonl", "a\0b.jsonl"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            Comparison.load(name)
+        with pytest.raises(UsageError, match="cannot be written"):
+            Comparison([outcome("a")]).save(name)
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -246,6 +252,19 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         Comparison([outcome("a")]).save(tmp_path / "folder")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["c.jsonl", "folder"]
+
+
+def test_a_link_and_a_device_stay_what_they_are(tmp_path: Path) -> None:
+    """/dev/null would become a file, for all programs of that computer."""
+    path, link, pipe = (tmp_path / name for name in ("c.jsonl", "link", "pipe"))
+    link.symlink_to(path)
+    Comparison([outcome("a")]).save(link)
+    assert len(Comparison.load(path)) == 1
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    Comparison([outcome("a")]).save(pipe)
+    assert os.read(reader, 1 << 16) == path.read_bytes()
+    os.close(reader)
 
 
 def test_no_key_is_kept_anywhere(

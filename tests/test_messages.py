@@ -115,6 +115,8 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A typing error in a path is one line."""
     with pytest.raises(UsageError, match=r"the answer cannot be saved as .*No such file"):
         Answer(text="x").save(tmp_path / "none" / "a.md")
+    with pytest.raises(UsageError, match=r"cannot be saved as .*: Could not determine home"):
+        Answer(text="x").save("~nobody-of-that-name/a.md")
 
 
 def test_an_answer_can_be_pickled() -> None:

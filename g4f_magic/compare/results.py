@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import UsageError
-from ..formats.archive import answer_from, answer_record, image_record
+from ..formats.archive import answer_from, whole_record
+from ..formats.files import read_file, write_file
 from ..formats.reading import Source, decoded, whole
-from ..paths import path_of
 from .tasks import Outcome
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ..formats.reading import Node
     from ..messages import Message
@@ -32,17 +31,10 @@ def save(outcomes: Sequence[Outcome], kept: int | None, path: str | os.PathLike[
 
     No key is in it, nor any request. Raises ``UsageError`` and leaves the old file.
     """
-    target = path_of(path)
     heading = {"g4f_magic": FORMAT, "answers": len(outcomes), "kept": kept}
     records = [heading, *map(_record, outcomes)]
     text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
-    try:
-        _replace(target, whole(text).encode())
-    except (OSError, ValueError) as error:  # the latter for what is no name of a file
-        reason = getattr(error, "strerror", None) or error
-        message = f"{str(target)!r} cannot be written: {reason}"
-        raise UsageError(message) from error
-    return target
+    return write_file(path, whole(text).encode(), may_replace=True)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[list[Outcome], int | None]:
@@ -50,15 +42,9 @@ def load(path: str | os.PathLike[str]) -> tuple[list[Outcome], int | None]:
 
     Raises ``UsageError`` with the line and the reason.
     """
-    target = path_of(path)
+    data, name = read_file(path), PurePath(path).name
     try:
-        data = target.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{str(target)!r} cannot be read: {reason}"
-        raise UsageError(message) from error
-    try:
-        return _read(Source(target.name, decoded(data, target.name)))
+        return _read(Source(name, decoded(data, name)))
     except UsageError as error:
         raise UsageError(str(error), hint=_HINT) from None
 
@@ -79,15 +65,12 @@ def _read(source: Source) -> tuple[list[Outcome], int | None]:
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    answer = answer_record(outcome.answer)
-    if outcome.answer.images:
-        answer["images"] = [image_record(one) for one in outcome.answer.images]
     record = {
         "number": outcome.number,
         "prompt": outcome.prompt,
         "model": outcome.label,
         "repeat": outcome.repeat,
-        "answer": answer,
+        "answer": whole_record(outcome.answer),
         "error": outcome.error or None,
         "cost": outcome.cost,
         "score": outcome.score,
@@ -126,18 +109,3 @@ def _figure(node: Node) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _HUGE:
         node.refuse("is no number that can be")
     return float(value)
-
-
-def _replace(target: Path, data: bytes) -> None:
-    """Put a new file in the place of the old one, for the same eyes if there was one."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        if target.exists():
-            Path(name).chmod(target.stat().st_mode & 0o777)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from ..errors import UsageError
-from ..paths import path_of
 from . import archive, chats, notebook, transcript
+from .files import read_file, write_file
 from .reading import Source, decoded, whole
 from .transcript import readable, shown
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ..prompts.conversation import Conversation
 
@@ -77,51 +76,10 @@ def save(
 
     A file that is there already is left alone, unless it ``may_replace`` it.
     """
-    target = path_of(path)
-    data = exported(conversation, kind_of(target))
-    try:
-        _write(target, data, may_replace=may_replace)
-    except FileExistsError:
-        message = f"{str(target)!r} is there already"
-        raise UsageError(message, hint="choose another name, or replace it with --force") from None
-    except OSError as error:
-        message = f"{str(target)!r} cannot be written: {error.strerror}"
-        raise UsageError(message) from error
-    return target
+    return write_file(path, exported(conversation, kind_of(path)), may_replace=may_replace)
 
 
 def load(path: str | os.PathLike[str], chat_options: Mapping[str, bool]) -> Conversation:
     """Read a conversation from a file, as ``imported`` does. Raises ``UsageError``."""
-    target = path_of(path)
-    kind_of(target)
-    try:
-        size_mib = target.stat().st_size / 2**20
-        data = target.read_bytes() if size_mib <= _LARGEST_MIB else b""
-    except OSError as error:
-        message = f"{str(target)!r} cannot be read: {error.strerror}"
-        raise UsageError(message) from error
-    if size_mib > _LARGEST_MIB:
-        message = f"{str(target)!r} has {size_mib:.0f} MiB; at most {_LARGEST_MIB} are read"
-        raise UsageError(message)
-    return imported(data, target.name, chat_options)
-
-
-def _write(target: Path, data: bytes, *, may_replace: bool) -> None:
-    """Write all or nothing: what was there stays as it was until the new file is whole."""
-    was_there = target.exists()
-    with target.open("ab" if may_replace else "xb") as file:
-        if not target.is_file():  # a pipe, a device
-            file.write(data)
-            return
-    place = Path(os.path.realpath(target))
-    handle, name = tempfile.mkstemp(prefix=f"{place.name}-", dir=place.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        shutil.copymode(place, name)
-        Path(name).replace(place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        if not was_there:
-            place.unlink(missing_ok=True)
-        raise
+    kind_of(path)
+    return imported(read_file(path, _LARGEST_MIB), PurePath(path).name, chat_options)

@@ -62,7 +62,7 @@ def turn_record(turn: Turn) -> dict[str, Any]:
     if turn.parts:
         record["parts"] = [_part_record(part) for part in turn.parts]
     if turn.answer is not None:
-        record["answer"] = _whole_record(turn.answer)
+        record["answer"] = whole_record(turn.answer)
     if turn.compared:
         record["compared"] = [_compared_record(one) for one in turn.compared]
     return record
@@ -108,7 +108,7 @@ def _part_from(node: Node) -> Part:
 
 
 def _compared_record(one: Compared) -> dict[str, Any]:
-    record = {"label": one.label, "answer": _whole_record(one.answer)}
+    record = {"label": one.label, "answer": whole_record(one.answer)}
     return record | {"error": one.error} if one.error else record
 
 
@@ -116,7 +116,8 @@ def _compared_from(node: Node) -> Compared:
     return Compared(node["label"].text(), answer_from(node["answer"]), node["error"].text())
 
 
-def _whole_record(answer: Answer) -> dict[str, Any]:
+def whole_record(answer: Answer) -> dict[str, Any]:
+    """Return an answer as JSON has it, with its pictures."""
     record = answer_record(answer)
     if answer.images:
         record["images"] = [image_record(one) for one in answer.images]
