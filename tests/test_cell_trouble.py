@@ -125,6 +125,30 @@ def test_an_unfinished_answer_is_marked(ask: Any) -> None:
     assert "cut off: the server never finished this answer" in run.markdown
 
 
+HALF = r"\ud800"  # of a character, as JSON can spell it
+CALL = {"function": {"name": "f", "arguments": f'{{"a": "{HALF}"}}'}, "id": "a", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "data"),
+    [
+        ("-m m", delta("hi") + finish().replace(b"stop", HALF.encode())),
+        ("-m m -m b", delta("hi") + finish().replace(b"stop", HALF.encode())),
+        ("-m m -f json", delta(f'{{"hi": "{HALF}"}}') + finish()),
+        ("-m m --tools f --max-rounds 1", delta("hi", tool_calls=[CALL]) + finish("tool_calls")),
+    ],
+)
+def test_half_a_character_costs_no_answer(
+    chat: Kernel, byte_server: Callable[..., ByteServer], options: str, data: bytes
+) -> None:
+    """No message to a front end can carry one: the answer would end in a stack of Jupyter's."""
+    chat.run('def f(a: str) -> str:\n    """Gives it back."""\n    return a')
+    server = byte_server(sending(sse_head() + chunked(data + DONE) + END))
+    run = chat.run(f"%%chat --alone -p {server.url}/v1 {options}\nhi")
+    assert run.error is None
+    assert "hi" in run.outputs[0]["data"]["text/plain"]
+
+
 def test_a_silent_server_is_given_up(ask: Any) -> None:
     """Nobody should wait for ever; the error says how to wait longer."""
     fail_cleanly(ask(lambda exchange: exchange.sleep(30) and None), "nothing for 2 s", "--timeout")

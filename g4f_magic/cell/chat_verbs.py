@@ -120,8 +120,7 @@ def _show(call: _Call) -> Displayed:
         notes.insert(0, "---")
     conversation = Conversation(name, last)
     texts = ("\n\n".join([to_text(conversation).rstrip(), *notes]) for to_text in (shown, readable))
-    # Halves of characters cannot be sent.
-    return Transcript(*(text.encode(errors="replace").decode() for text in texts))
+    return Transcript(*texts)
 
 
 def _new(call: _Call) -> Note:

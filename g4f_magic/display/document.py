@@ -58,7 +58,11 @@ def facts(answer: Answer) -> dict[str, Any]:
         "elapsed_s": round(answer.elapsed_s, 3),
         "characters": len(printable(answer.text)),  # of text/plain that are the answer's text
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in known.items()
+        if value is not None
+    }
 
 
 def publish_document(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from .harmless import CONTROLS
+
 if TYPE_CHECKING:
     from ..messages import Answer
 
@@ -99,7 +101,8 @@ def small(line: str, role: str = "") -> str:
     ``role`` is what it is to a screen reader.
     """
     # MathJax reads the page, where entities are characters again: no command may follow "\\".
-    escaped = html.escape(" ".join(line.split()), quote=False).replace("\\", "\\\u2060")
+    plain = CONTROLS.sub("\ufffd", " ".join(line.split()))
+    escaped = html.escape(plain, quote=False).replace("\\", "\\\u2060")
     for mark in "\\`*_[]!~$|":
         escaped = escaped.replace(mark, f"&#{ord(mark)};")
     opening = f'<small role="{role}">' if role else "<small>"

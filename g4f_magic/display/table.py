@@ -80,7 +80,7 @@ def one_line(text: str) -> str:
     """Return the text as one line that neither a page nor a terminal takes for more."""
     if text.isascii() and text.isprintable():  # as most names are, and there may be thousands
         return " ".join(text.split())
-    return " ".join(printable(text).split()).encode(errors="replace").decode()
+    return " ".join(printable(text).split())
 
 
 def bar(share: float, columns: int) -> str:

@@ -84,7 +84,7 @@ def _tree(answer: Answer) -> list[Shown]:
     text = _pretty(answer.text)
     if not text:
         return []
-    value = json_in(answer.text)
+    value = json.loads(text)
     bundle: dict[str, Any] = {"text/plain": text, "text/markdown": f"```json\n{text}\n```"}
     about: dict[str, Any] = {"g4f_magic": facts(replace(answer, text=text))}
     if isinstance(value, dict | list):
