@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 from argparse import Namespace
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 import pytest
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
     from support.byteserver import ByteServer
     from support.kernel import Kernel
+
+
+class Colour(str, Enum):
+    """A text that Python shows in another way."""
+
+    RED = "red"
 
 
 def put(text: str, **names: Any) -> str:
@@ -48,6 +55,8 @@ def test_strings_go_in_as_they_are_and_all_else_as_python_shows_it() -> None:
         put("{{ a }}, {{b}} and {{ c }}.", a="x\ny", b=[1, "2"], c=None)
         == "x\ny, [1, '2'] and None."
     )
+    assert put("{{ c }}", c=Colour.RED) == "red"
+    assert parts("a {{ c }}", c=Colour.RED) == ["a red"]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def expand_parts(text: str, evaluate: Callable[[str], Any], *, rows: int = 10) -
     joined: list[Part] = []
     for is_text, neighbours in groupby(parts, lambda part: isinstance(part, str)):
         group = list(neighbours)
-        joined += ["".join(map(str, group))] if is_text else group
+        joined += ["".join(part for part in group if isinstance(part, str))] if is_text else group
     return [part for part in joined if part]
 
 
