@@ -48,11 +48,9 @@ def beside(
     return f'<table style="{_TABLE}"><tbody style="{_BODY}">{row}</tbody></table>'
 
 
-def bundle(
-    columns: Sequence[Compared], notes: Sequence[str] = (), kept: str | None = None
-) -> dict[str, str]:
+def bundle(columns: Sequence[Compared], kept: str | None = None) -> dict[str, str]:
     """Return ended answers as a page and as text, each with a table of the figures."""
-    figures = summary(columns, notes)
+    figures = summary(columns)
     page = f"{beside(columns, _whole, kept)}\n{figures.html()}"
     sections = (_section(column, is_kept=column.label == kept) for column in columns)
     plain = "\n\n".join([*sections, figures.plain()])
@@ -82,7 +80,7 @@ def closing(column: Compared) -> str:
     return printable("\n".join(filter(None, [*calls, *pictures, *ends])))
 
 
-def summary(columns: Sequence[Compared], notes: Sequence[str] = ()) -> Table:
+def summary(columns: Sequence[Compared]) -> Table:
     """Return the figures side by side, with a bar for each that compares."""
     first = [column.answer.first_token_s for column in columns]
     total = [column.answer.elapsed_s for column in columns]
@@ -105,7 +103,7 @@ def summary(columns: Sequence[Compared], notes: Sequence[str] = ()) -> Table:
     )
     over = ((heading, *[""] * (len(cells[0]) - 1)) for heading, cells in parts.items() if cells[0])
     headings = ("model", *(heading for cells in over for heading in cells))
-    return Table(headings, tuple(rows), tuple(notes))
+    return Table(headings, tuple(rows))
 
 
 def _measured(values: Sequence[float | None], form: str) -> list[tuple[Cell, ...]]:
