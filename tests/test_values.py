@@ -213,6 +213,26 @@ def test_an_index_with_gaps_and_a_name_of_nought_are_shown() -> None:
     assert "| 0 |\n| --- |\n| 0 |\n| 1 |" in shown(frame[0])
 
 
+def test_a_column_with_a_page_for_a_name_is_told_in_short() -> None:
+    """A file read with the wrong separator has such ones, and they would all be sent."""
+    told = shown(pd.DataFrame({"a\nb" * 100_000: [1]}))
+    assert len(told) < 1000
+    assert told.splitlines()[-1].startswith("Types: a<br>ba<br>b")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pl.Series(["1"], dtype=pl.Enum(map(str, range(5000)))),
+        pl.Series(["1"], dtype=pl.Enum(map(str, range(5000)))).to_frame(),
+        np.zeros(1, [(f"field{number}", int) for number in range(3000)]),
+    ],
+)
+def test_a_type_of_thousands_of_names_is_told_in_short(value: Any) -> None:
+    """All categories would be sent beside the one row that has them."""
+    assert len(shown(value)) < 5000
+
+
 def test_cells_keep_to_their_place() -> None:
     """A line break or a bar in a cell would shift all that follow."""
     odd = pd.DataFrame({"a|b": ["x\r\ny|z", ["l"] * 5000, "w" * 500, np.zeros(5000)]})

@@ -72,14 +72,15 @@ def _table(frame: Any, part: Any, names: Sequence[Any], lines: Iterable[Iterable
     (height, width), (rows, columns) = frame.shape, part.shape
     cuts = [f"{rows} rows"] * (rows < height) + [f"{columns} columns"] * (columns < width)
     head = f"{type(frame).__name__} of {height} rows × {width} columns{_told(cuts)}"
-    kinds = (f"{name} {kind}" for name, kind in zip(part.columns, part.dtypes, strict=True))
+    pairs = zip(part.columns, part.dtypes, strict=True)
+    kinds = (f"{_cell(name)} {_cell(kind)}" for name, kind in pairs)
     return f"{head}\n\n{_markdown(names, lines)}\n\nTypes: {', '.join(kinds)}" if columns else head
 
 
 def _series(series: Any, rows: int) -> str:
     part = series.head(rows)
     cuts = [f"{len(part)} values"] * (len(part) < len(series))
-    head = f"{type(series).__name__} of {len(series)} values, {series.dtype}{_told(cuts)}"
+    head = f"{type(series).__name__} of {len(series)} values, {_cell(series.dtype)}{_told(cuts)}"
     name = "value" if series.name in (None, "") else series.name
     if is_a(series, "polars.Series") or _is_counted(part.index):
         return f"{head}\n\n{_markdown([name], ([value] for value in part))}"
@@ -116,7 +117,7 @@ def _cell(value: Any) -> str:
 
 def _array(array: Any, rows: int) -> str:
     """Return an array or the ends of its axes; past two dimensions, those of its first plane."""
-    head, plane = f"{type(array).__name__} of shape {array.shape}, {array.dtype}", array
+    head, plane = f"{type(array).__name__} of shape {array.shape}, {_cell(array.dtype)}", array
     while plane.ndim > 2 and len(plane):  # noqa: PLR2004  # a plane
         plane = plane[0]
     if plane is not array:
