@@ -306,6 +306,7 @@ def test_a_log_deleted_in_use(notebook: Notebook, fault: Fault) -> None:
 def test_a_spoilt_character(notebook: Notebook, fault: Fault) -> None:
     """SQLite does not notice, and one bit must not cost the whole conversation."""
     notebook.chat("before")
+    notebook.run("%g4f_chats")  # which comes after the end of the answer has been written
     spoil(notebook, "text = CAST(replace(CAST(text AS BLOB), x'61', x'ff') AS TEXT)")
     assert fault.is_seen_in(notebook.run("%g4f_chats show"))
     assert notebook.chat().error is None
