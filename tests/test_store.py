@@ -251,7 +251,7 @@ def test_all_that_is_known_of_an_answer_comes_back(store: Store) -> None:
 
 def test_no_part_of_an_answer_is_forgotten_here() -> None:
     """Guards the test above: a new field of an answer has to be kept, or named here."""
-    passing = {"parsed", "waiting", "activity", "notes"}
+    passing = {"parsed", "waiting", "activity", "notes", "cost"}
     empty = Answer()
     same = {f.name for f in fields(Answer) if getattr(WHOLE, f.name) == getattr(empty, f.name)}
     assert same - passing == {"state", "cached"}  # which other tests here set

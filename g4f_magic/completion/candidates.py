@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, is_typeddict
 
 from ..models.listing_cache import ListingCache, default_path
+from ..paths import path_of
 from ..providers import Demo, provider_names
 from ..secret import SecretDict
 from ..settings.config import provider_by_key
@@ -83,8 +84,8 @@ class Candidates:
     def paths(self, begun: str) -> list[str]:
         """Return the files that begin like this, and the folders, which end in ``/``."""
         folder, slash, name = begun.rpartition("/")
-        with suppress(OSError, ValueError, RuntimeError):  # no folder; no home
-            found = sorted(os.scandir(Path(folder + slash).expanduser()), key=lambda one: one.name)
+        with suppress(OSError, ValueError):  # no folder, or no name of one
+            found = sorted(os.scandir(path_of(folder + slash)), key=lambda one: one.name)
             return [
                 f"{folder}{slash}{one.name}{'/' if one.is_dir() else ''}"
                 for one in found

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..paths import kept_at
 from ..providers.listings import ListedModel
 from .model_info import Listing, ModelInfo
 from .prices import cost_of
@@ -30,12 +31,7 @@ _VERSION = 1
 
 def default_path() -> Path:
     """Return where listings are kept: in ``G4F_HOME``, else among the user's caches."""
-    home = os.environ.get("G4F_HOME")
-    if home:
-        return Path(home).expanduser() / _FILE
-    import platformdirs
-
-    return platformdirs.user_cache_path("g4f_magic", appauthor=False) / _FILE
+    return kept_at(_FILE, "cache")
 
 
 class ListingCache:

@@ -7,12 +7,12 @@ import base64
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..image_bytes import SVG, media_type
 from ..limits import ATTACHMENT
+from ..paths import path_of
 from ..secret import bare
 from .pictures import data_in
 
@@ -96,11 +96,11 @@ def _bytes(item: Any, name: str) -> bytes:
         return data_in(item)
     try:
         if isinstance(item, (str, os.PathLike)):
-            with Path(item).expanduser().open("rb") as file:
+            with path_of(item).open("rb") as file:
                 return file.read(LARGEST_BYTES + 1)
         if hasattr(item, "read"):
             return _from_file(item, name)
-    except (OSError, ValueError, RuntimeError) as error:  # also a closed file, or no such ~user
+    except (OSError, ValueError) as error:  # also a closed file, or no name of one
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{name} cannot be read: {reason}"
         raise UsageError(message) from error

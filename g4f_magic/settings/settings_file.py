@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from ..paths import kept_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,12 +22,7 @@ _HEADER = "# Written by %g4f_config --save, which keeps no comments. Keys do not
 
 def default_path() -> Path:
     """Return where settings are kept: in ``G4F_HOME``, else in the user's configuration."""
-    home = os.environ.get("G4F_HOME")
-    if home:
-        return Path(home).expanduser() / _FILE
-    import platformdirs
-
-    return platformdirs.user_config_path("g4f_magic", appauthor=False) / _FILE
+    return kept_at(_FILE, "config")
 
 
 def read_settings(path: Path) -> dict[str, str]:

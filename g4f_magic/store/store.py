@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..messages import Compared
 from ..parts import content
+from ..paths import kept_at
 from .cache import AnswerCache
 from .database import BUSY_S, Database, MemoryDatabase
 from .rows import (
@@ -39,6 +38,7 @@ from .saved import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from ..messages import Answer
     from .saved import Text
@@ -62,12 +62,7 @@ _TEXTS = """SELECT key, name, turns.id, prompt, coalesce(text, '')
 
 def default_path() -> Path:
     """Return where the conversations are: in ``G4F_HOME``, else among the user's data."""
-    home = os.environ.get("G4F_HOME")
-    if home:
-        return Path(home).expanduser() / _FILE
-    import platformdirs
-
-    return platformdirs.user_data_path("g4f_magic", appauthor=False) / _FILE
+    return kept_at(_FILE, "data")
 
 
 class Store:
