@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..version import VERSION
 from . import footer
-from .harmless import CONTROLS
+from .controls import CONTROLS
 from .images import image_outputs
 from .markdown import close_open_fence
 from .pieces import folded_reasoning, plain_call, text_with_calls

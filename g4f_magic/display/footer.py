@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from .harmless import CONTROLS
+from .controls import CONTROLS
 
 if TYPE_CHECKING:
     from ..messages import Answer

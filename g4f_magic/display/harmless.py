@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .controls import CONTROLS
 from .markdown import LINE_END, OPENS_FORMULA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _JOINER = "\u2060"  # WORD JOINER: no width, no meaning, and what it stands in is no syntax
-# And halves of characters, which no message to a front end can carry.
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _CLOSER = re.compile(r" {0,3}([`~]{3,})([ \t]*)$")
 _ITEM = re.compile(r"(?! {0,3}([-*_])(?: *\1){2,} *$)( {0,3}([-*+]|\d{1,9}[.)]) {1,4})(?=\S)")
