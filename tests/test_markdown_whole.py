@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.markdown_whole import assert_pieces_are_the_whole
 
@@ -124,6 +124,7 @@ def documents(draw: st.DrawFn) -> str:
     return end.join(lines)
 
 
+@example("```\n- word\n    ```\n    more\n", None)  # four spaces: a line of the code
 @given(documents(), st.lists(st.integers(0, 2000), max_size=30) | st.just(None))
 def test_pieces_of_nested_blocks_look_like_the_whole(text: str, cuts: list[int] | None) -> None:
     """A list that falls apart in the middle of an answer, and is whole at its end, flickers."""

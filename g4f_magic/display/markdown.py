@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _LONGEST_PARAGRAPH = 8192
+_MOST_INDENT = 3  # spaces before the end of a fence; with more it is a line of the code
 _LONGEST_FORMULA = 8192  # a "$$" that nothing closes may not hold the text back for ever
 
 LINE_END = re.compile(r"\r\n?|\n")
@@ -158,8 +159,11 @@ def _is_closed(token: Token, text: str, lines: list[int]) -> bool:
     start, end = token.map
     if end - start < 2 or end >= len(lines):  # noqa: PLR2004 - a fence and its counterpart
         return False
-    line = text[lines[end - 1] : lines[end]].strip()
-    return len(line) >= len(token.markup) and set(line) == set(token.markup)
+    line = text[lines[end - 1] : lines[end]].rstrip(" \t\r\n")
+    marks = line.lstrip(" ")
+    if len(line) - len(marks) > _MOST_INDENT:
+        return False
+    return len(marks) >= len(token.markup) and set(marks) == set(token.markup)
 
 
 def _before_formula(tokens: list[Token], limit: int, lines: list[int]) -> int:
