@@ -58,7 +58,8 @@ class FrontEnd:
         """
         code = self._code()
         first, _, written = code.lstrip().partition("\n")
-        if first.split() == ["%%chat", *line.split()]:
+        is_altered = written.strip("\r\n") != body.strip("\r\n")
+        if is_altered and first.split() == ["%%chat", *line.split()]:
             # Else it is a function that a {{ }} of the cell calls, and that chats as well.
             call = f"get_ipython().run_cell_magic('chat', {line!r}, {body!r})\n"
             body = written if self._shell.transform_cell(code) == call else body
